@@ -1,0 +1,1 @@
+//! The caching strategy caching-s3fifo.

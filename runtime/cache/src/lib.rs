@@ -1,0 +1,1 @@
+//! The cache engine: a sharded table behind RESP.

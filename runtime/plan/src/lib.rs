@@ -1,0 +1,1 @@
+//! The pure planner: from documents to what a node runs.

@@ -1,0 +1,1 @@
+//! Recorded traces through a strategy, by the engine's own code.

@@ -1,0 +1,34 @@
+//! The data that the parts of Switchyard share: identifiers, manifests, specifications, statuses, limits, errors of the
+//! admin API.
+//!
+//! What this is not: there is no I/O here, no clock and no behaviour beyond checking that a value is well-formed. A
+//! value that exists is valid: names, digests and references are parsed once, at the edge.
+//!
+//! Start reading at [`StrategySpec`] (what an operator declares), [`PluginManifest`] (what a plugin says of itself) and
+//! [`NodeStatus`] (what a node reports).
+
+mod api;
+mod bytes;
+mod digest;
+mod document;
+mod generation;
+mod id;
+mod limits;
+mod manifest;
+mod slot;
+mod stage;
+mod status;
+mod strategy;
+
+pub use api::{ApiError, ErrorCode, Page};
+pub use bytes::{ByteSizeError, format_bytes, parse_bytes};
+pub use digest::{Digest, DigestError};
+pub use document::{Document, DocumentError, StrategyDocument, parse_documents};
+pub use generation::Generation;
+pub use id::{IdError, NodeId, PluginName, StrategyName};
+pub use limits::{Limits, LimitsError, LimitsSpec};
+pub use manifest::{Interests, ManifestError, PluginManifest};
+pub use slot::SlotId;
+pub use stage::{Stage, StageFailure};
+pub use status::{HookFigures, NodeStatus, ShardFigures, SlotFailure, SlotStatus, SlotVersion};
+pub use strategy::{NodeSelector, PluginRef, PluginRefError, StrategyKind, StrategySpec, StrategyStatus};

@@ -1,0 +1,135 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, Generation, NodeId, PluginName, SlotId, StageFailure, StrategyName};
+
+/// One version of one strategy, as a slot names it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SlotVersion {
+    /// The strategy.
+    pub strategy: StrategyName,
+    /// The desired state it comes from.
+    pub generation: Generation,
+    /// The plugin's bytes.
+    pub digest: Digest,
+}
+
+/// The last thing that went wrong in a slot. It stays until something newer is staged with success.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SlotFailure {
+    /// What could not be activated.
+    pub version: SlotVersion,
+    /// Where, and why.
+    #[serde(flatten)]
+    pub failure: StageFailure,
+    /// When, in milliseconds since 1970: for display only.
+    pub at_unix_ms: u64,
+}
+
+/// What one hook of the active version has done since it was activated.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct HookFigures {
+    /// Calls made.
+    pub calls: u64,
+    /// Calls that trapped.
+    pub traps: u64,
+    /// Calls stopped at their CPU budget.
+    pub budget_exceeded: u64,
+    /// Calls stopped at the wall cap because the machine gave them no CPU: not the plugin's fault.
+    pub starved: u64,
+    /// Answers that were not valid.
+    pub invalid: u64,
+    /// Callers that the fallback answered, for whatever reason.
+    pub fallbacks: u64,
+    /// Of these, because the shard was busy.
+    pub busy: u64,
+    /// Latency of sampled calls in nanoseconds: median and 99th percentile.
+    pub latency_p50_ns: u64,
+    /// See `latency_p50_ns`.
+    pub latency_p99_ns: u64,
+    /// Mean CPU time of sampled calls, in nanoseconds.
+    pub cpu_mean_ns: u64,
+}
+
+/// The instances of a slot.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ShardFigures {
+    /// Instances that decide.
+    pub shards: u32,
+    /// Shards on the fallback because their plugin failed too often.
+    pub quarantined: u32,
+    /// Linear memory of the instances, in bytes.
+    pub memory_bytes: u64,
+    /// Victims that were not resident.
+    pub victims_unknown: u64,
+    /// Entries evicted by the fallback although a strategy was there.
+    pub fallback_evictions: u64,
+    /// Own counters and gauges of the plugin, summed over shards.
+    #[serde(default)]
+    pub counters: BTreeMap<String, f64>,
+}
+
+/// One slot of a node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SlotStatus {
+    /// Which slot.
+    pub slot: SlotId,
+    /// What the node was last told to run here; none: the built-in fallback.
+    pub received: Option<SlotVersion>,
+    /// What passed every stage up to the flip.
+    pub staged: Option<SlotVersion>,
+    /// What decides.
+    pub active: Option<SlotVersion>,
+    /// The last version that was active and not quarantined.
+    pub last_healthy: Option<SlotVersion>,
+    /// The last failure.
+    pub last_failure: Option<SlotFailure>,
+    /// The active plugin's name and version, for people.
+    pub plugin: Option<(PluginName, semver::Version)>,
+    /// How long decisions stood still at the last flip, in milliseconds.
+    pub flip_ms: Option<f64>,
+    /// How long the last staging took, by stage, in milliseconds.
+    #[serde(default)]
+    pub staging_ms: BTreeMap<String, f64>,
+    /// Flips since the node started.
+    pub flips: u64,
+    /// Instances and their faults.
+    pub shards: ShardFigures,
+    /// By hook.
+    #[serde(default)]
+    pub hooks: BTreeMap<String, HookFigures>,
+}
+
+/// What a node reports of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// Which node.
+    pub node: NodeId,
+    /// Its labels.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// The newest desired state it has seen.
+    pub generation: Generation,
+    /// Addresses of its engines, by protocol (`resp`).
+    #[serde(default)]
+    pub listeners: BTreeMap<String, String>,
+    /// Contracts that its host can run.
+    #[serde(default)]
+    pub contracts: Vec<String>,
+    /// Its slots.
+    pub slots: Vec<SlotStatus>,
+    /// Strategy generations, instances and linear memory that the host holds: after a drain, no more than are active.
+    pub live_generations: u64,
+    /// See `live_generations`.
+    pub live_instances: u64,
+    /// See `live_generations`.
+    pub live_bytes: u64,
+    /// Engine figures by name, for example `cache.hits`.
+    #[serde(default)]
+    pub figures: BTreeMap<String, f64>,
+    /// Resident memory of the process, in bytes.
+    pub resident_bytes: u64,
+    /// When it was written, in milliseconds since 1970: for display only.
+    pub at_unix_ms: u64,
+}
