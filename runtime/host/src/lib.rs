@@ -6,9 +6,35 @@
 //! holds one instance per shard and swaps them under load.
 //!
 //! What this is not: it knows no protocol, no file format of the control plane, and no policy beyond "the fallback
-//! decides". Start reading at `instance.rs` (one call into a guest) and `slot.rs` (the staged swap).
+//! decides". Start reading at `instance.rs` (one call into a guest) and `slot/swap.rs` (the staged swap).
 
+mod bindings;
 pub mod caching;
+mod compile;
+mod config;
+mod contract;
+mod description;
+mod engine;
 mod error;
+mod figures;
+mod gauges;
+mod guest_state;
+mod host;
+mod instance;
+mod kind;
+mod meter;
+mod plugin;
+mod policy;
+mod quarantine;
+mod slot;
+mod strategy;
+mod ticker;
 
+pub use compile::compile_worker;
+pub use config::{Compiler, HostConfig};
 pub use error::{CallError, HostError};
+pub use gauges::HostGauges;
+pub use host::Host;
+pub use plugin::Plugin;
+pub use slot::{SlotFigures, SwapReport, Upkeep};
+pub use strategy::{Strategy, StrategyIdentity};

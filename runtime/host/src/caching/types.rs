@@ -1,17 +1,24 @@
+use wasmtime::component::{ComponentType, Lower};
+
 /// Victims that one decision may name.
 pub const VICTIMS_MAX: usize = 64;
 
 /// What a budget counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ComponentType, Lower)]
+#[component(enum)]
+#[repr(u8)]
 pub enum Unit {
     /// Every entry takes 1.
+    #[component(name = "entries")]
     Entries,
     /// An entry takes its key, its value and the table's overhead.
+    #[component(name = "bytes")]
     Bytes,
 }
 
 /// What one shard may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ComponentType, Lower)]
+#[component(record)]
 pub struct Budget {
     /// What is counted.
     pub unit: Unit,
@@ -20,7 +27,8 @@ pub struct Budget {
 }
 
 /// An entry that asks to be kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lower)]
+#[component(record)]
 pub struct Entry {
     /// Keyed hash of the key.
     pub id: u64,
@@ -29,26 +37,34 @@ pub struct Entry {
     /// In the budget's unit.
     pub size: u32,
     /// As asked, in milliseconds.
+    #[component(name = "ttl-ms")]
     pub ttl_ms: Option<u64>,
     /// The key's bytes, where [`Wants::keys`] is on.
     pub key: Option<Vec<u8>>,
 }
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ComponentType, Lower)]
+#[component(enum)]
+#[repr(u8)]
 pub enum EventKind {
     /// A resident was read.
+    #[component(name = "hit")]
     Hit,
     /// Something absent was asked for.
+    #[component(name = "miss")]
     Miss,
     /// The engine keeps an entry that the instance was not asked about.
+    #[component(name = "stored")]
     Stored,
     /// A resident is gone for a reason other than the instance's victims.
+    #[component(name = "removed")]
     Removed,
 }
 
 /// One thing that happened in a shard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ComponentType, Lower)]
+#[component(record)]
 pub struct Event {
     /// Of the entry.
     pub id: u64,

@@ -1,0 +1,141 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak, atomic::Ordering::Relaxed},
+};
+
+use parking_lot::Mutex;
+use switchyard_types::Digest;
+use wasmtime::{
+    Engine,
+    component::{Component, Linker},
+};
+
+use crate::{
+    HostConfig, HostError, HostGauges, Plugin,
+    compile::{CompiledCache, compile},
+    contract, engine,
+    gauges::Counters,
+    guest_state::GuestState,
+    plugin::PluginInner,
+    policy::PolicyThreads,
+    ticker::Ticker,
+};
+
+/// A handle on the host: cheap to clone, every method blocks. It is called from threads of its own or through
+/// `spawn_blocking`, never from a task.
+#[derive(Clone)]
+pub struct Host(Arc<Shared>);
+
+struct Shared {
+    config: HostConfig,
+    engine: Engine,
+    linker: Linker<GuestState>,
+    ticker: Ticker,
+    compiled: Option<CompiledCache>,
+    counters: Arc<Counters>,
+    policy: PolicyThreads,
+    /// Loaded plugins by digest: one digest is compiled and linked once, however many strategies use it.
+    plugins: Mutex<HashMap<Digest, Weak<PluginInner>>>,
+}
+
+impl Host {
+    /// Sets up the engine, the ticker and the policy threads.
+    pub fn new(config: HostConfig) -> Result<Self, HostError> {
+        let engine = engine::running(config.instances_max)?;
+        let compiled = config.compiled_dir.as_deref().map(|dir| CompiledCache::open(dir, &engine)).transpose()?;
+        Ok(Self(Arc::new(Shared {
+            linker: contract::linker(&engine)?,
+            ticker: Ticker::start(&engine)?,
+            compiled,
+            counters: Arc::default(),
+            policy: PolicyThreads::start()?,
+            plugins: Mutex::default(),
+            engine,
+            config,
+        })))
+    }
+
+    /// Brings a plugin to life: compile (or load what was compiled before), link, describe. The same bytes give the same
+    /// plugin for as long as anybody holds it.
+    pub fn load(&self, bytes: &[u8]) -> Result<Plugin, HostError> {
+        let digest = Digest::of(bytes);
+        let known = self.0.plugins.lock().get(&digest).and_then(Weak::upgrade);
+        if let Some(plugin) = known {
+            return Ok(Plugin(plugin));
+        }
+        let component = self.component(digest, bytes)?;
+        let plugin = Plugin::link(self, digest, bytes.len() as u64, &component)?;
+        let mut plugins = self.0.plugins.lock();
+        plugins.retain(|_, plugin| plugin.strong_count() > 0);
+        plugins.insert(digest, Arc::downgrade(&plugin.0));
+        Ok(plugin)
+    }
+
+    fn component(&self, digest: Digest, bytes: &[u8]) -> Result<Component, HostError> {
+        let shared = &self.0;
+        if let Some(component) = shared
+            .compiled
+            .as_ref()
+            .and_then(|cache| cache.get(digest))
+            .and_then(|compiled| self.deserialize(&compiled).ok())
+        {
+            return Ok(component);
+        }
+        let compiled = compile(&shared.config.compiler, &shared.engine, bytes)?;
+        let component = self.deserialize(&compiled)?;
+        if let Some(cache) = &shared.compiled {
+            cache.put(digest, &compiled);
+        }
+        Ok(component)
+    }
+
+    /// # Safety of the inner call
+    ///
+    /// The bytes come from our own compiler: directly, or from the cache, which has checked a MAC made with a key that
+    /// only this host's folder holds, over this very buffer.
+    #[allow(unsafe_code, reason = "the one door for machine code; see the safety section")]
+    fn deserialize(&self, compiled: &[u8]) -> Result<Component, HostError> {
+        unsafe { Component::deserialize(&self.0.engine, compiled) }
+            .map_err(|error| HostError::Machine(format!("the compiled form cannot be loaded: {error:#}")))
+    }
+
+    /// What the host holds now.
+    pub fn gauges(&self) -> HostGauges {
+        let counters = &self.0.counters;
+        HostGauges {
+            live_generations: counters.generations.load(Relaxed),
+            live_instances: counters.instances.load(Relaxed),
+            live_bytes: counters.bytes.load(Relaxed),
+            compiled_plugins: self.0.plugins.lock().values().filter(|plugin| plugin.strong_count() > 0).count() as u64,
+        }
+    }
+
+    /// The contracts that plugins of this host may be built for.
+    pub fn contracts() -> Vec<String> {
+        contract::CONTRACTS.map(str::to_owned).to_vec()
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    pub(crate) fn linker(&self) -> &Linker<GuestState> {
+        &self.0.linker
+    }
+
+    pub(crate) fn ticker(&self) -> &Ticker {
+        &self.0.ticker
+    }
+
+    pub(crate) fn counters(&self) -> &Arc<Counters> {
+        &self.0.counters
+    }
+
+    pub(crate) fn instances_max(&self) -> u32 {
+        self.0.config.instances_max
+    }
+
+    pub(crate) fn policy(&self) -> &PolicyThreads {
+        &self.0.policy
+    }
+}

@@ -1,0 +1,58 @@
+use wasmtime::{Store, component};
+
+use crate::{CallError, guest_state::GuestState, instance::Instance};
+
+/// What a kind of strategy gives to the machinery that all kinds share: its functions, its events, and how the truth is
+/// read from its engine. A slot drains, tees, adopts, swaps and revives by these and nothing else.
+pub(crate) trait Kind: Send + Sync + Sized + 'static {
+    /// The functions of its interface.
+    type Calls: Send + 'static;
+    /// What the engine's table offers to slots.
+    type Table: ?Sized + Send + Sync + 'static;
+    /// One thing that happened.
+    type Event: Copy + Send + 'static;
+    /// One thing that exists, for an instance that takes over.
+    type Resident: Copy + Send + 'static;
+
+    /// Finds the functions in an instance and checks their types.
+    fn bind(store: &mut Store<GuestState>, instance: &component::Instance) -> wasmtime::Result<Self::Calls>;
+
+    /// The engine's clock, in milliseconds.
+    fn now_ms(table: &Self::Table) -> u64;
+
+    /// Moves buffered events out of a shard of the table, in order.
+    fn drain(table: &Self::Table, shard: usize, max: usize, into: &mut Vec<Self::Event>);
+
+    /// One slice of what exists in a shard; see the table's own documentation.
+    fn residents(
+        table: &Self::Table,
+        shard: usize,
+        cursor: Option<usize>,
+        into: &mut Vec<Self::Resident>,
+    ) -> Option<usize>;
+
+    /// Puts residents in the order of adoption and drops what was seen twice.
+    fn order(residents: &mut Vec<Self::Resident>);
+
+    /// Tells a new instance what it must know before anything else; for caching its budget.
+    fn settle(instance: &mut Instance<Self::Calls>, table: &Self::Table, shard: usize) -> Result<(), CallError>;
+
+    /// Delivers a batch.
+    fn observe(instance: &mut Instance<Self::Calls>, now_ms: u64, events: &[Self::Event]) -> Result<(), CallError>;
+
+    /// Delivers residents.
+    fn adopt(
+        instance: &mut Instance<Self::Calls>,
+        now_ms: u64,
+        residents: &[Self::Resident],
+        last: bool,
+    ) -> Result<(), CallError>;
+
+    /// Lets time pass.
+    fn tick(
+        instance: &mut Instance<Self::Calls>,
+        now_ms: u64,
+        table: &Self::Table,
+        shard: usize,
+    ) -> Result<(), CallError>;
+}

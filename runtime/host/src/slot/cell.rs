@@ -1,0 +1,154 @@
+use std::sync::Arc;
+
+use super::Shared;
+use crate::{
+    CallError, Strategy, description::BATCH_MAX, figures::HookMeter, gauges::GenerationGuard, instance::Instance,
+    kind::Kind, quarantine::FailureWindow,
+};
+
+/// Events that are held for an instance in staging. At a million events a second a shard, that is a second.
+const TEE_EVENTS_MAX: usize = 1 << 20;
+
+/// What one shard's lock protects.
+pub(super) struct Cell<K: Kind> {
+    pub(super) running: Option<Running<K>>,
+    /// The backlog of the call at hand; kept for its memory.
+    backlog: Vec<K::Event>,
+    /// What happens while a new instance is staged, for that instance.
+    tee: Option<Vec<K::Event>>,
+    pub(super) window: FailureWindow,
+    pub(super) waited: HookMeter,
+    pub(super) batched: HookMeter,
+    pub(super) next_tick_ms: u64,
+}
+
+/// What decides in a shard.
+pub(super) struct Running<K: Kind> {
+    pub(super) strategy: Strategy,
+    pub(super) seed: u64,
+    /// None: it failed and waits for its successor; the fallback decides.
+    pub(super) instance: Option<Instance<K::Calls>>,
+    /// All shards of one swap hold the same one.
+    #[expect(dead_code, reason = "it counts by being held")]
+    pub(super) generation: Arc<GenerationGuard>,
+}
+
+impl<K: Kind> Default for Cell<K> {
+    fn default() -> Self {
+        Self {
+            running: None,
+            backlog: Vec::with_capacity(BATCH_MAX as usize),
+            tee: None,
+            window: FailureWindow::default(),
+            waited: HookMeter::new(false),
+            batched: HookMeter::new(true),
+            next_tick_ms: 0,
+        }
+    }
+}
+
+impl<K: Kind> Cell<K> {
+    /// Takes the next events out of the table: the backlog of the next call. Returns how many.
+    #[inline]
+    pub(super) fn drain(&mut self, table: &K::Table, shard: usize) -> usize {
+        self.backlog.clear();
+        K::drain(table, shard, BATCH_MAX as usize, &mut self.backlog);
+        if let Some(tee) = &mut self.tee {
+            tee.extend_from_slice(&self.backlog);
+        }
+        self.backlog.len()
+    }
+
+    /// A call with the backlog for which somebody waits.
+    #[inline]
+    pub(super) fn waited<D>(
+        &mut self,
+        shared: &Shared<K>,
+        call: impl FnOnce(&mut Instance<K::Calls>, &[K::Event]) -> Result<D, CallError>,
+    ) -> Option<D> {
+        let instance = self.running.as_mut()?.instance.as_mut()?;
+        if shared.is_quarantined() {
+            return None;
+        }
+        let sample = self.waited.begin();
+        let result = call(instance, &self.backlog);
+        self.waited.end(sample, &result);
+        self.judge(shared, result)
+    }
+
+    /// Delivers the backlog in a batch.
+    pub(super) fn observe(&mut self, shared: &Shared<K>, now_ms: u64) {
+        let backlog = std::mem::take(&mut self.backlog);
+        self.batched(shared, |instance| K::observe(instance, now_ms, &backlog));
+        self.backlog = backlog;
+    }
+
+    /// A call for which nobody waits.
+    pub(super) fn batched(
+        &mut self,
+        shared: &Shared<K>,
+        call: impl FnOnce(&mut Instance<K::Calls>) -> Result<(), CallError>,
+    ) {
+        if shared.is_quarantined() {
+            return;
+        }
+        let Some(instance) = self.running.as_mut().and_then(|running| running.instance.as_mut()) else { return };
+        let sample = self.batched.begin();
+        let result = call(instance);
+        self.batched.end(sample, &result);
+        self.judge(shared, result);
+    }
+
+    /// After a failure the instance is gone: nobody knows what state it is in.
+    #[inline]
+    fn judge<R>(&mut self, shared: &Shared<K>, result: Result<R, CallError>) -> Option<R> {
+        match result {
+            Ok(value) => {
+                self.window.succeeded();
+                Some(value)
+            }
+            Err(error) => {
+                self.lost(shared, &error);
+                None
+            }
+        }
+    }
+
+    #[cold]
+    pub(super) fn lost(&mut self, shared: &Shared<K>, error: &CallError) {
+        if let Some(running) = &mut self.running {
+            running.instance = None;
+            tracing::warn!(plugin = %running.strategy.plugin().manifest().name, %error, "an instance failed");
+        }
+        if self.window.failed(error) {
+            shared.quarantine(error);
+        }
+    }
+
+    /// From now on everything that happens is also kept for a new instance.
+    pub(super) fn open_tee(&mut self) {
+        self.tee = Some(Vec::new());
+    }
+
+    pub(super) fn close_tee(&mut self) {
+        self.tee = None;
+    }
+
+    /// What a decision did, for the instance in staging.
+    #[inline]
+    pub(super) fn teed(&mut self, write: impl FnOnce(&mut Vec<K::Event>)) {
+        if let Some(tee) = &mut self.tee {
+            write(tee);
+        }
+    }
+
+    /// What was kept since the last time; none: more than the bound, the new instance has fallen behind.
+    pub(super) fn take_teed(&mut self) -> Option<Vec<K::Event>> {
+        let teed = std::mem::take(self.tee.as_mut()?);
+        (teed.len() <= TEE_EVENTS_MAX).then_some(teed)
+    }
+
+    pub(super) fn needs_revival(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.instance.is_none())
+    }
+}

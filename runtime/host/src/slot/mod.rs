@@ -1,0 +1,208 @@
+//! A slot: one instance per shard of an engine, and everything that may happen to them. The parts: `cell` (what one
+//! shard's lock protects), `staging` (new instances learn the table while the old ones decide), `swap` (the flip),
+//! `upkeep` (what nobody waits for), `report` (figures).
+
+mod cell;
+mod report;
+mod staging;
+mod swap;
+mod upkeep;
+
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use parking_lot::{Mutex, MutexGuard};
+
+pub use report::{SlotFigures, SwapReport};
+
+use self::{cell::Cell, report::History};
+use crate::{CallError, Host, instance::Instance, kind::Kind, meter, policy::Chores, quarantine::HALF_OPEN_AFTER};
+
+/// A caller that finds its shard busy spins so long and then takes the fallback: a decision is not worth waiting for.
+const SPIN_MAX: Duration = Duration::from_micros(20);
+/// Spins between two looks at the clock.
+const SPINS_PER_LOOK: u32 = 64;
+
+/// Who does what nobody waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upkeep {
+    /// The host's policy threads: an engine that serves.
+    Threads,
+    /// Whoever calls, at once: a replay, where the same calls give the same decisions.
+    Caller,
+}
+
+/// A handle on a slot.
+pub(crate) struct Slot<K: Kind>(Arc<Shared<K>>);
+
+impl<K: Kind> Clone for Slot<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+struct Shared<K: Kind> {
+    host: Host,
+    table: Weak<K::Table>,
+    shards: Box<[Shard<K>]>,
+    upkeep: Upkeep,
+    me: Weak<Self>,
+    /// What the engine buffers, as the kind encodes it; 0: nothing.
+    wants: AtomicU64,
+    /// Monotonic milliseconds until which the fallback decides; 0: no quarantine.
+    quarantined_until_ms: AtomicU64,
+    /// Held by whoever replaces instances: one at a time.
+    staging: Mutex<History>,
+}
+
+struct Shard<K: Kind> {
+    cell: Mutex<Cell<K>>,
+    /// Stands in the queue of the policy threads.
+    queued: AtomicBool,
+    busy: AtomicU64,
+    fallbacks: AtomicU64,
+}
+
+impl<K: Kind> Slot<K> {
+    pub(crate) fn new(host: &Host, table: Weak<K::Table>, shards: usize, upkeep: Upkeep) -> Self {
+        let shared = Arc::new_cyclic(|me| Shared {
+            host: host.clone(),
+            table,
+            shards: (0..shards).map(|_| Shard::default()).collect(),
+            upkeep,
+            me: Weak::clone(me),
+            wants: AtomicU64::new(0),
+            quarantined_until_ms: AtomicU64::new(0),
+            staging: Mutex::default(),
+        });
+        if upkeep == Upkeep::Threads {
+            let chores: Weak<dyn Chores> = shared.me.clone();
+            host.policy().register(chores);
+        }
+        Self(shared)
+    }
+
+    /// What the engine should buffer.
+    #[inline]
+    pub(crate) fn wants(&self) -> u64 {
+        self.0.wants.load(Relaxed)
+    }
+
+    /// A call for which somebody waits. `call` gets the instance and the shard's backlog; `apply` gets its result, or
+    /// none where the fallback decides; `tee` says what a decision did, for an instance that is being staged. All three
+    /// run with the shard locked, so decisions of one shard are applied in the order in which they were made.
+    #[inline]
+    pub(crate) fn decide<D, R>(
+        &self,
+        shard: usize,
+        call: impl FnOnce(&mut Instance<K::Calls>, &[K::Event]) -> Result<D, CallError>,
+        apply: impl FnOnce(Option<&D>) -> R,
+        tee: impl FnOnce(&D, &mut Vec<K::Event>),
+    ) -> R {
+        let shared = &*self.0;
+        let (Some(slot), true) = (shared.shards.get(shard), self.wants() != 0) else { return apply(None) };
+        let (Some(mut cell), Some(table)) = (slot.lock_or_give_up(), shared.table.upgrade()) else {
+            return apply(None);
+        };
+        cell.drain(&table, shard);
+        let decision = cell.waited(shared, call);
+        let result = apply(decision.as_ref());
+        match &decision {
+            Some(decision) => cell.teed(|events| tee(decision, events)),
+            None => {
+                slot.fallbacks.fetch_add(1, Relaxed);
+                drop(cell);
+                shared.ask_for_upkeep(shard);
+            }
+        }
+        result
+    }
+
+    /// Delivers what has gathered, now and on this thread.
+    pub(crate) fn observe(&self, shard: usize) {
+        self.0.tend(shard);
+    }
+
+    /// Has what gathered delivered soon by a policy thread.
+    #[inline]
+    pub(crate) fn wake(&self, shard: usize) {
+        self.0.enqueue(shard);
+    }
+
+    /// Tells every instance again what it must know of its table.
+    pub(crate) fn settle(&self) {
+        let Some(table) = self.0.table.upgrade() else { return };
+        for (index, shard) in self.0.shards.iter().enumerate() {
+            shard.cell.lock().batched(&self.0, |instance| K::settle(instance, &table, index));
+        }
+    }
+}
+
+impl<K: Kind> Default for Shard<K> {
+    fn default() -> Self {
+        Self {
+            cell: Mutex::default(),
+            queued: AtomicBool::new(false),
+            busy: AtomicU64::new(0),
+            fallbacks: AtomicU64::new(0),
+        }
+    }
+}
+
+impl<K: Kind> Shard<K> {
+    #[inline]
+    fn lock_or_give_up(&self) -> Option<MutexGuard<'_, Cell<K>>> {
+        self.cell.try_lock().or_else(|| self.spin())
+    }
+
+    #[cold]
+    fn spin(&self) -> Option<MutexGuard<'_, Cell<K>>> {
+        let start = Instant::now();
+        while start.elapsed() < SPIN_MAX {
+            for _ in 0..SPINS_PER_LOOK {
+                std::hint::spin_loop();
+            }
+            if let Some(cell) = self.cell.try_lock() {
+                return Some(cell);
+            }
+        }
+        self.busy.fetch_add(1, Relaxed);
+        self.fallbacks.fetch_add(1, Relaxed);
+        None
+    }
+}
+
+impl<K: Kind> Shared<K> {
+    fn is_quarantined(&self) -> bool {
+        self.quarantined_until_ms.load(Relaxed) != 0
+    }
+
+    /// The fallback decides from now on. Nothing is buffered meanwhile: whoever is tried next adopts the table anyway.
+    fn quarantine(&self, error: &CallError) {
+        let until = meter::monotonic_ns() / 1_000_000 + HALF_OPEN_AFTER.as_millis() as u64;
+        if self.quarantined_until_ms.swap(until, Relaxed) == 0 {
+            tracing::error!(%error, "a strategy failed too often and is quarantined; the fallback decides");
+        }
+        self.wants.store(0, Relaxed);
+    }
+
+    fn ask_for_upkeep(&self, shard: usize) {
+        match self.upkeep {
+            Upkeep::Threads => self.enqueue(shard),
+            Upkeep::Caller => self.tend(shard),
+        }
+    }
+
+    fn enqueue(&self, shard: usize) {
+        let Some(slot) = self.shards.get(shard) else { return };
+        if !slot.queued.swap(true, Relaxed) {
+            let me: Weak<dyn Chores> = self.me.clone();
+            self.host.policy().enqueue(me, shard);
+        }
+    }
+}

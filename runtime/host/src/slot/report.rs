@@ -1,0 +1,94 @@
+use std::{collections::BTreeMap, sync::atomic::Ordering::Relaxed};
+
+use switchyard_types::{HookFigures, ShardFigures};
+
+use super::{Slot, cell::Cell};
+use crate::{Strategy, StrategyIdentity, figures::Totals, kind::Kind};
+
+/// How a swap went.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SwapReport {
+    /// The same strategy was active already: nothing was done.
+    pub unchanged: bool,
+    /// How long decisions stood still, in milliseconds.
+    pub flip_ms: f64,
+    /// How long the export of the old state held one shard, in milliseconds, at most.
+    pub export_ms: f64,
+    /// Residents that the new instances took over.
+    pub adopted: u64,
+    /// How long each stage took, in milliseconds, over all shards.
+    pub staging_ms: BTreeMap<String, f64>,
+}
+
+/// What a slot has done.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SlotFigures {
+    /// What is active; none: the built-in fallback.
+    pub strategy: Option<StrategyIdentity>,
+    /// Whether the fallback decides because the strategy failed too often.
+    pub quarantined: bool,
+    /// Flips since the slot exists.
+    pub flips: u64,
+    /// The last swap.
+    pub last_swap: Option<SwapReport>,
+    /// By hook.
+    pub hooks: BTreeMap<String, HookFigures>,
+    /// The instances.
+    pub shards: ShardFigures,
+}
+
+/// What whoever replaces instances keeps under the staging lock.
+#[derive(Default)]
+pub(super) struct History {
+    pub(super) active: Option<Strategy>,
+    pub(super) wants: u64,
+    pub(super) flips: u64,
+    pub(super) last: Option<SwapReport>,
+}
+
+impl<K: Kind> Slot<K> {
+    /// Figures of the slot. `waited` and `batched` are the names of the kind's hooks.
+    pub(crate) fn figures(&self, waited: &str, batched: &str) -> SlotFigures {
+        let shared = &*self.0;
+        let (mut waited_total, mut batched_total) = (Totals::default(), Totals::default());
+        let mut shards = ShardFigures { shards: shared.shards.len() as u32, ..ShardFigures::default() };
+        let (mut fallbacks, mut busy) = (0, 0);
+        for shard in &shared.shards {
+            let cell = shard.cell.lock();
+            cell.waited.add_to(&mut waited_total);
+            cell.batched.add_to(&mut batched_total);
+            add_instance(&cell, &mut shards);
+            fallbacks += shard.fallbacks.load(Relaxed);
+            busy += shard.busy.load(Relaxed);
+        }
+        let quarantined = shared.is_quarantined();
+        if quarantined {
+            shards.quarantined = shards.shards;
+        }
+        let history = shared.staging.lock();
+        SlotFigures {
+            strategy: history.active.as_ref().map(|strategy| strategy.identity().clone()),
+            quarantined,
+            flips: history.flips,
+            last_swap: history.last.clone(),
+            hooks: BTreeMap::from([
+                (waited.to_owned(), HookFigures { fallbacks, busy, ..waited_total.finish() }),
+                (batched.to_owned(), batched_total.finish()),
+            ]),
+            shards,
+        }
+    }
+}
+
+fn add_instance<K: Kind>(cell: &Cell<K>, shards: &mut ShardFigures) {
+    let Some(running) = &cell.running else { return };
+    let Some(instance) = &running.instance else { return };
+    let state = instance.state();
+    shards.memory_bytes += state.memory.bytes();
+    let manifest = running.strategy.plugin().manifest();
+    let counters = manifest.counters.iter().zip(state.metrics.counters.iter().map(|counter| *counter as f64));
+    let gauges = manifest.gauges.iter().zip(state.metrics.gauges.iter().copied());
+    for (name, value) in counters.chain(gauges) {
+        *shards.counters.entry(name.clone()).or_default() += value;
+    }
+}

@@ -1,0 +1,185 @@
+use std::{collections::BTreeMap, sync::atomic::Ordering::Relaxed, time::Instant};
+
+use switchyard_types::Stage;
+
+use super::{Shared, cell::Cell};
+use crate::{CallError, HostError, Strategy, description::BATCH_MAX, instance::Instance, kind::Kind};
+
+/// Rounds in which a new instance catches up with what happened while it was staged. Each is shorter than the one
+/// before, or the instance is slower than the traffic and will never be ready.
+const CATCH_UP_ROUNDS_MAX: usize = 64;
+/// So few events are left for the flip, where the shard is locked.
+const CATCH_UP_ENOUGH: usize = BATCH_MAX as usize;
+/// Events that are taken out of the table at the flip; what comes after that is the new instance's first backlog.
+const FLIP_BATCHES_MAX: usize = 4;
+
+/// A new instance of one shard, on its way.
+pub(super) struct Staged<K: Kind> {
+    pub(super) instance: Instance<K::Calls>,
+    pub(super) adopted: u64,
+}
+
+/// Milliseconds by stage.
+pub(super) type StageTimes = BTreeMap<String, f64>;
+
+pub(super) fn timed<R>(times: &mut StageTimes, stage: Stage, run: impl FnOnce() -> R) -> R {
+    let start = Instant::now();
+    let result = run();
+    *times.entry(stage.to_string()).or_default() += start.elapsed().as_secs_f64() * 1_000.0;
+    result
+}
+
+/// Keeps the tees of some shards open, and closes them however staging ends.
+pub(super) struct OpenTees<'a, K: Kind> {
+    shared: &'a Shared<K>,
+    shards: std::ops::Range<usize>,
+}
+
+impl<'a, K: Kind> OpenTees<'a, K> {
+    pub(super) fn open(shared: &'a Shared<K>, shards: std::ops::Range<usize>) -> Self {
+        for shard in shared.shards.get(shards.clone()).unwrap_or_default() {
+            shard.cell.lock().open_tee();
+        }
+        Self { shared, shards }
+    }
+}
+
+impl<K: Kind> Drop for OpenTees<'_, K> {
+    fn drop(&mut self) {
+        for shard in self.shared.shards.get(self.shards.clone()).unwrap_or_default() {
+            shard.cell.lock().close_tee();
+        }
+    }
+}
+
+impl<K: Kind> Shared<K> {
+    /// A configured instance that has adopted the shard's table; its tee is open. The running instance decides all the
+    /// while, and no lock is held but for moments.
+    pub(super) fn stage(
+        &self,
+        index: usize,
+        strategy: &Strategy,
+        seed: u64,
+        state: Option<(String, Vec<u8>)>,
+        times: &mut StageTimes,
+    ) -> Result<Staged<K>, HostError> {
+        let table = self.table.upgrade().ok_or_else(|| swap_error(Stage::Adopt, "the engine is gone"))?;
+        let mut instance = timed(times, Stage::Configure, || strategy.instance::<K>(seed))?;
+        K::settle(&mut instance, &table, index).map_err(at(Stage::Configure))?;
+        if let Some((format, bytes)) = state {
+            instance = timed(times, Stage::Import, || self.import(index, instance, strategy, seed, &format, &bytes))?;
+        }
+        let adopted = timed(times, Stage::Adopt, || {
+            let adopted = adopt::<K>(&mut instance, &table, index).map_err(at(Stage::Adopt))?;
+            self.catch_up(index, &table, &mut instance)?;
+            Ok::<_, HostError>(adopted)
+        })?;
+        Ok(Staged { instance, adopted })
+    }
+
+    /// An instance that says no to the state may have taken half of it: a fresh one starts without.
+    fn import(
+        &self,
+        index: usize,
+        mut instance: Instance<K::Calls>,
+        strategy: &Strategy,
+        seed: u64,
+        format: &str,
+        bytes: &[u8],
+    ) -> Result<Instance<K::Calls>, HostError> {
+        match instance.import_state(format, bytes) {
+            Ok(()) => Ok(instance),
+            Err(CallError::Rejected(reason)) => {
+                tracing::warn!(%reason, "exported state was not taken over");
+                let mut fresh = strategy.instance::<K>(seed)?;
+                if let Some(table) = self.table.upgrade() {
+                    K::settle(&mut fresh, &table, index).map_err(at(Stage::Import))?;
+                }
+                Ok(fresh)
+            }
+            Err(error) => Err(at(Stage::Import)(error)),
+        }
+    }
+
+    /// Feeds what happened meanwhile, until little is left.
+    fn catch_up(&self, index: usize, table: &K::Table, instance: &mut Instance<K::Calls>) -> Result<(), HostError> {
+        let Some(shard) = self.shards.get(index) else { return Ok(()) };
+        for _ in 0..CATCH_UP_ROUNDS_MAX {
+            let teed = {
+                let mut cell = shard.cell.lock();
+                self.pump(&mut cell, table, index);
+                cell.take_teed().ok_or_else(|| swap_error(Stage::Adopt, "the new instance fell behind the traffic"))?
+            };
+            feed::<K>(instance, table, &teed)?;
+            if teed.len() <= CATCH_UP_ENOUGH {
+                return Ok(());
+            }
+        }
+        Err(swap_error(Stage::Adopt, "the new instance is slower than the traffic"))
+    }
+
+    /// Moves events from the table to whoever decides, and to the tee.
+    pub(super) fn pump(&self, cell: &mut Cell<K>, table: &K::Table, index: usize) -> usize {
+        let drained = cell.drain(table, index);
+        if drained > 0 {
+            cell.observe(self, K::now_ms(table));
+        }
+        drained
+    }
+
+    /// With the shard locked: everything up to now reaches the new instance. Returns whether it took it.
+    pub(super) fn finish(
+        &self,
+        cell: &mut Cell<K>,
+        table: &K::Table,
+        index: usize,
+        instance: &mut Instance<K::Calls>,
+    ) -> Result<(), HostError> {
+        for _ in 0..FLIP_BATCHES_MAX {
+            // The old instance does not get these any more: it is about to go.
+            if cell.drain(table, index) < BATCH_MAX as usize {
+                break;
+            }
+        }
+        let teed =
+            cell.take_teed().ok_or_else(|| swap_error(Stage::Flip, "the new instance fell behind the traffic"))?;
+        feed::<K>(instance, table, &teed)
+    }
+
+    pub(super) fn set_wants(&self, wants: u64) {
+        self.wants.store(wants, Relaxed);
+    }
+}
+
+fn feed<K: Kind>(instance: &mut Instance<K::Calls>, table: &K::Table, events: &[K::Event]) -> Result<(), HostError> {
+    events
+        .chunks(BATCH_MAX as usize)
+        .try_for_each(|chunk| K::observe(instance, K::now_ms(table), chunk))
+        .map_err(at(Stage::Adopt))
+}
+
+fn adopt<K: Kind>(instance: &mut Instance<K::Calls>, table: &K::Table, index: usize) -> Result<u64, CallError> {
+    let mut residents = Vec::new();
+    let mut cursor = K::residents(table, index, None, &mut residents);
+    while cursor.is_some() {
+        cursor = K::residents(table, index, cursor, &mut residents);
+    }
+    K::order(&mut residents);
+    let now_ms = K::now_ms(table);
+    let mut chunks = residents.chunks(BATCH_MAX as usize).peekable();
+    if chunks.peek().is_none() {
+        K::adopt(instance, now_ms, &[], true)?;
+    }
+    while let Some(chunk) = chunks.next() {
+        K::adopt(instance, now_ms, chunk, chunks.peek().is_none())?;
+    }
+    Ok(residents.len() as u64)
+}
+
+pub(super) fn at(stage: Stage) -> impl Fn(CallError) -> HostError {
+    move |source| HostError::Call { stage, source }
+}
+
+pub(super) fn swap_error(stage: Stage, reason: &str) -> HostError {
+    HostError::Swap { stage, reason: reason.to_owned() }
+}

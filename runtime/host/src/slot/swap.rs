@@ -1,0 +1,180 @@
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use parking_lot::MutexGuard;
+use switchyard_types::Stage;
+
+use super::{
+    Shared, Slot, SwapReport,
+    cell::{Cell, Running},
+    staging::{OpenTees, StageTimes, Staged, at, swap_error, timed},
+};
+use crate::{HostError, Strategy, gauges::GenerationGuard, kind::Kind, quarantine::FailureWindow};
+
+/// A call in progress ends within its wall cap; whoever holds a shard longer than this is broken, and the swap gives up.
+const DRAIN_MAX: Duration = Duration::from_secs(30);
+
+impl<K: Kind> Slot<K> {
+    /// Lets `strategy` decide from now on. Everything that can fail happens before the flip; whatever fails, the old
+    /// instances go on as if nothing had been tried.
+    pub(crate) fn swap(&self, strategy: &Strategy, seed: u64, wants: u64) -> Result<SwapReport, HostError> {
+        let shared = &*self.0;
+        let mut history = shared.staging.lock();
+        if history.active.as_ref().is_some_and(|active| active.identity() == strategy.identity()) {
+            return Ok(SwapReport { unchanged: true, ..SwapReport::default() });
+        }
+        let report = shared.replace_all(strategy, seed, wants)?;
+        history.active = Some(strategy.clone());
+        history.wants = wants;
+        history.flips += 1;
+        history.last = Some(report.clone());
+        Ok(report)
+    }
+
+    /// Back to the built-in fallback.
+    pub(crate) fn clear(&self) {
+        let shared = &*self.0;
+        let mut history = shared.staging.lock();
+        shared.set_wants(0);
+        shared.quarantined_until_ms.store(0, Relaxed);
+        for shard in &shared.shards {
+            shard.cell.lock().running = None;
+        }
+        if history.active.take().is_some() {
+            history.flips += 1;
+        }
+    }
+}
+
+impl<K: Kind> Shared<K> {
+    /// New instances for every shard; the caller holds `staging`.
+    pub(super) fn replace_all(&self, strategy: &Strategy, seed: u64, wants: u64) -> Result<SwapReport, HostError> {
+        let before = self.wants.load(Relaxed);
+        let tees = OpenTees::open(self, 0..self.shards.len());
+        // While both are alive the engine buffers what either wants; a first instance must hear of changes at once.
+        self.set_wants(before | wants);
+        let outcome = self.stage_and_flip(strategy, seed);
+        drop(tees);
+        match outcome {
+            Ok(report) => {
+                self.set_wants(wants);
+                Ok(report)
+            }
+            Err(error) => {
+                self.set_wants(if self.is_quarantined() { 0 } else { before });
+                Err(error)
+            }
+        }
+    }
+
+    fn stage_and_flip(&self, strategy: &Strategy, seed: u64) -> Result<SwapReport, HostError> {
+        let mut times = StageTimes::new();
+        let mut export_ms: f64 = 0.0;
+        let mut staged = Vec::with_capacity(self.shards.len());
+        for index in 0..self.shards.len() {
+            let start = Instant::now();
+            let state = self.export(index, strategy);
+            export_ms = export_ms.max(start.elapsed().as_secs_f64() * 1_000.0);
+            // Shards of one strategy differ in their seeds, or all would make the same random choices.
+            staged.push(self.stage(index, strategy, shard_seed(seed, index), state, &mut times)?);
+        }
+        let adopted = staged.iter().map(|staged| staged.adopted).sum();
+        let (flip_ms, old) = self.flip(strategy, seed, staged)?;
+        timed(&mut times, Stage::Drain, || drop(old));
+        times.insert(Stage::Flip.to_string(), flip_ms);
+        Ok(SwapReport { unchanged: false, flip_ms, export_ms, adopted, staging_ms: times })
+    }
+
+    /// What the old instance of a shard knows, where the new one can read it. The one call that may hold a shard's lock
+    /// for long: callers meanwhile get the fallback.
+    fn export(&self, index: usize, strategy: &Strategy) -> Option<(String, Vec<u8>)> {
+        let format = strategy.plugin().manifest().state_format.clone()?;
+        let mut cell = self.shards.get(index)?.cell.lock();
+        let running = cell.running.as_mut()?;
+        if running.strategy.plugin().manifest().state_format.as_ref() != Some(&format) {
+            return None;
+        }
+        match running.instance.as_mut()?.export_state() {
+            Ok(bytes) => Some((format, bytes)),
+            Err(error) => {
+                // The new instance starts without; the old one is not to be called again.
+                cell.lost(self, &error);
+                None
+            }
+        }
+    }
+
+    /// Every shard passes to its new instance while all are locked, so no two decisions of one moment come from two
+    /// versions. Holding the locks is the only time during which nobody decides.
+    fn flip(
+        &self,
+        strategy: &Strategy,
+        seed: u64,
+        mut staged: Vec<Staged<K>>,
+    ) -> Result<(f64, Vec<Option<Running<K>>>), HostError> {
+        let table = self.table.upgrade().ok_or_else(|| swap_error(Stage::Flip, "the engine is gone"))?;
+        let mut cells = self.lock_all()?;
+        let start = Instant::now();
+        for (index, (cell, staged)) in cells.iter_mut().zip(&mut staged).enumerate() {
+            self.finish(cell, &table, index, &mut staged.instance)?;
+        }
+        let generation = Arc::new(GenerationGuard::new(self.host.counters()));
+        let mut old = Vec::with_capacity(cells.len());
+        for (index, (cell, staged)) in cells.iter_mut().zip(staged).enumerate() {
+            cell.window = FailureWindow::default();
+            cell.next_tick_ms = 0;
+            old.push(cell.running.replace(Running {
+                strategy: strategy.clone(),
+                seed: shard_seed(seed, index),
+                instance: Some(staged.instance),
+                generation: Arc::clone(&generation),
+            }));
+        }
+        self.quarantined_until_ms.store(0, Relaxed);
+        drop(cells);
+        Ok((start.elapsed().as_secs_f64() * 1_000.0, old))
+    }
+
+    fn lock_all(&self) -> Result<Vec<MutexGuard<'_, Cell<K>>>, HostError> {
+        let deadline = Instant::now() + DRAIN_MAX;
+        self.shards
+            .iter()
+            .map(|shard| shard.cell.try_lock_until(deadline))
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| swap_error(Stage::Drain, "a call did not end within the drain bound"))
+    }
+
+    /// A new instance for one shard whose own failed; the caller holds `staging`.
+    pub(super) fn replace_one(&self, index: usize) -> Result<(), HostError> {
+        let Some(shard) = self.shards.get(index) else { return Ok(()) };
+        let (strategy, seed) = match &shard.cell.lock().running {
+            Some(running) if running.instance.is_none() => (running.strategy.clone(), running.seed),
+            _ => return Ok(()),
+        };
+        let _tee = OpenTees::open(self, index..index + 1);
+        let mut staged = self.stage(index, &strategy, seed, None, &mut StageTimes::new())?;
+        let table = self.table.upgrade().ok_or_else(|| swap_error(Stage::Flip, "the engine is gone"))?;
+        let mut cell = shard.cell.lock();
+        self.finish(&mut cell, &table, index, &mut staged.instance)?;
+        if let Some(running) = &mut cell.running {
+            running.instance = Some(staged.instance);
+        }
+        Ok(())
+    }
+}
+
+/// Of SplitMix64 (Steele, Lea and Flood, 2014): neighbouring shards get unrelated seeds.
+fn shard_seed(seed: u64, shard: usize) -> u64 {
+    let mut z = seed.wrapping_add((shard as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+impl From<crate::CallError> for HostError {
+    fn from(error: crate::CallError) -> Self {
+        at(Stage::Adopt)(error)
+    }
+}

@@ -1,0 +1,104 @@
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::Shared;
+use crate::{CallError, HostError, description::BATCH_MAX, kind::Kind, meter, policy::Chores};
+
+/// Batches that one visit delivers before another shard gets its turn.
+const BATCHES_PER_VISIT_MAX: usize = 64;
+
+impl<K: Kind> Chores for Shared<K> {
+    fn tend(&self, index: usize) {
+        let (Some(shard), Some(table)) = (self.shards.get(index), self.table.upgrade()) else { return };
+        shard.queued.store(false, Relaxed);
+        if self.wants.load(Relaxed) == 0 {
+            return;
+        }
+        for _ in 0..BATCHES_PER_VISIT_MAX {
+            // The lock is let go between batches: a caller waits for one batch at most.
+            let mut cell = shard.cell.lock();
+            if self.pump(&mut cell, &table, index) < BATCH_MAX as usize {
+                let lost = cell.needs_revival();
+                drop(cell);
+                if lost {
+                    self.revive(index);
+                }
+                return;
+            }
+        }
+        self.enqueue(index);
+    }
+
+    fn pass_time(&self) -> bool {
+        if self.half_open_is_due() {
+            self.half_open();
+        }
+        let mut fine = false;
+        for index in 0..self.shards.len() {
+            fine |= self.pass_time_of(index);
+        }
+        fine
+    }
+}
+
+impl<K: Kind> Shared<K> {
+    /// Ticks a shard that is due. Returns whether the strategy wants ticks at all, or waits for its revival.
+    fn pass_time_of(&self, index: usize) -> bool {
+        let (Some(shard), Some(table)) = (self.shards.get(index), self.table.upgrade()) else { return false };
+        let mut cell = shard.cell.lock();
+        if cell.needs_revival() {
+            drop(cell);
+            self.revive(index);
+            return true;
+        }
+        let Some(tick_ms) =
+            cell.running.as_ref().and_then(|running| running.strategy.plugin().manifest().interests.tick_ms)
+        else {
+            return false;
+        };
+        let now_ms = K::now_ms(&table);
+        if now_ms >= cell.next_tick_ms {
+            cell.next_tick_ms = now_ms + u64::from(tick_ms);
+            cell.batched(self, |instance| K::tick(instance, now_ms, &table, index));
+        }
+        true
+    }
+
+    /// A new instance for a shard whose own failed; it adopts the table, so nothing is forgotten that the table holds.
+    fn revive(&self, index: usize) {
+        if self.is_quarantined() {
+            return;
+        }
+        // A swap is replacing it anyway, and pass_time comes back.
+        let Some(_staging) = self.staging.try_lock() else { return };
+        if let Err(error) = self.replace_one(index) {
+            let cause = match error {
+                HostError::Call { source, .. } => source,
+                other => CallError::Trap(other.to_string()),
+            };
+            if let Some(shard) = self.shards.get(index) {
+                shard.cell.lock().lost(self, &cause);
+            }
+        }
+    }
+
+    fn half_open_is_due(&self) -> bool {
+        let until = self.quarantined_until_ms.load(Relaxed);
+        until != 0 && meter::monotonic_ns() / 1_000_000 >= until
+    }
+
+    /// Tries a quarantined strategy again, with cold instances; one more failure and it is quarantined again.
+    fn half_open(&self) {
+        let Some(history) = self.staging.try_lock() else { return };
+        let Some(strategy) = history.active.clone() else { return };
+        match self.replace_all(&strategy, 0, history.wants) {
+            Ok(_) => {
+                for shard in &self.shards {
+                    shard.cell.lock().window.half_open();
+                }
+            }
+            Err(error) => {
+                self.quarantine(&CallError::Trap(error.to_string()));
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    thread::{self, Thread},
+    time::Duration,
+};
+
+use wasmtime::{Engine, EngineWeak};
+
+use crate::HostError;
+
+/// The grain of every budget: a call stops within its budget and two of these.
+const TICK: Duration = Duration::from_millis(1);
+/// A node at rest should cost nothing: after so many ticks without a call the ticker sleeps until the next one.
+const IDLE_TICKS_MAX: u32 = 100;
+/// A sleeping ticker looks up so often even if nobody woke it.
+const PARKED_MAX: Duration = Duration::from_millis(100);
+
+/// Advances the engine's epoch. It has a thread of its own, because a ticker among the tasks of an async runtime is
+/// starved by the very load it must interrupt, and a weak reference, so that it ends with the engine.
+#[derive(Debug, Clone)]
+pub(crate) struct Ticker {
+    shared: Arc<Shared>,
+    thread: Thread,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    called: AtomicBool,
+    parked: AtomicBool,
+}
+
+impl Ticker {
+    pub(crate) fn start(engine: &Engine) -> Result<Self, HostError> {
+        let shared = Arc::new(Shared::default());
+        let engine = engine.weak();
+        let theirs = Arc::clone(&shared);
+        let thread = thread::Builder::new()
+            .name("switchyard-tick".into())
+            .spawn(move || run(&engine, &theirs))
+            .map_err(|error| HostError::Machine(format!("the ticker thread cannot be started: {error}")))?;
+        Ok(Self { shared, thread: thread.thread().clone() })
+    }
+
+    /// Says that a call begins. Two loads of memory that hardly ever changes.
+    #[inline]
+    pub(crate) fn notice_call(&self) {
+        if !self.shared.called.load(SeqCst) {
+            self.shared.called.store(true, SeqCst);
+        }
+        if self.shared.parked.load(SeqCst) {
+            self.thread.unpark();
+        }
+    }
+}
+
+fn run(engine: &EngineWeak, shared: &Shared) {
+    let mut idle_ticks = 0;
+    loop {
+        thread::sleep(TICK);
+        let Some(engine) = engine.upgrade() else { return };
+        engine.increment_epoch();
+        drop(engine);
+        idle_ticks = if shared.called.swap(false, SeqCst) { 0 } else { idle_ticks + 1 };
+        if idle_ticks >= IDLE_TICKS_MAX {
+            park(shared);
+        }
+    }
+}
+
+fn park(shared: &Shared) {
+    shared.parked.store(true, SeqCst);
+    // A call that began before `parked` was up has left its mark here; one that begins after sees `parked`.
+    if !shared.called.load(SeqCst) {
+        thread::park_timeout(PARKED_MAX);
+    }
+    shared.parked.store(false, SeqCst);
+}

@@ -1,0 +1,3 @@
+;; begin configure
+(loop $again (br $again))
+;; end configure

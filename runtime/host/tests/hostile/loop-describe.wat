@@ -1,0 +1,3 @@
+;; begin describe
+(loop $again (br $again))
+;; end describe

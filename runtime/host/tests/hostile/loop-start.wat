@@ -1,0 +1,3 @@
+;; begin start
+(loop $again (br $again))
+;; end start

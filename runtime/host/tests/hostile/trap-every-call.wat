@@ -1,0 +1,3 @@
+;; begin store
+unreachable
+;; end store

@@ -1,0 +1,189 @@
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+//! Fixtures: hostile plugins from small texts, and a table as plain as can be.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fs,
+    path::Path,
+    sync::{Arc, Mutex, Weak},
+};
+
+use switchyard_host::{
+    Compiler, Host, HostConfig, Plugin, Strategy, Upkeep,
+    caching::{Budget, CacheTable, CachingSlot, Decision, Entry, Event, EventKind, Load, Resident, Unit},
+};
+use switchyard_types::Limits;
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+/// A host that compiles in its own process: fixtures are trusted.
+pub fn host() -> Host {
+    Host::new(HostConfig { instances_max: 32, ..HostConfig::new(Compiler::InProcess) }).expect("a host")
+}
+
+/// The component of a fixture.
+pub fn component(fixture: &str) -> Vec<u8> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile");
+    let read = |name: &str| fs::read_to_string(dir.join(name)).expect("a fixture");
+    encode(&splice(read("base.wat"), &read(&format!("{fixture}.wat"))))
+}
+
+/// Replaces bodies of the base text by those of a fixture.
+pub fn splice(mut base: String, fixture: &str) -> String {
+    for part in fixture.split(";; begin ").skip(1) {
+        let (name, rest) = part.split_once('\n').expect("a name");
+        let end = format!(";; end {name}");
+        let body = rest.split_once(end.as_str()).expect("an end").0;
+        assert!(base.contains(&end), "{name} is a body of the base");
+        base = base.replace(&end, &format!("{body}{end}"));
+    }
+    base
+}
+
+/// A core module's text as a component for the caching world.
+pub fn encode(text: &str) -> Vec<u8> {
+    let mut module = wat::parse_str(text).expect("valid text");
+    let mut resolve = Resolve::default();
+    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/wit");
+    resolve.push_path(wit.join("lifecycle")).expect("the lifecycle contract");
+    let (package, _) = resolve.push_path(wit.join("caching")).expect("the caching contract");
+    let world = resolve.select_world(&[package], Some("caching-plugin")).expect("the world");
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("metadata");
+    ComponentEncoder::default().validate(true).module(&module).expect("a module").encode().expect("a component")
+}
+
+pub fn plugin(host: &Host, fixture: &str) -> Plugin {
+    host.load(&component(fixture)).expect("a fixture that loads")
+}
+
+pub fn strategy(host: &Host, fixture: &str) -> Strategy {
+    plugin(host, fixture).strategy(&serde_json::json!({}), Limits::DEFAULT).expect("a fixture that configures")
+}
+
+/// One shard over a map, with first-in first-out eviction as its fallback.
+pub struct Table {
+    state: Mutex<State>,
+    capacity: u64,
+}
+
+#[derive(Default)]
+struct State {
+    residents: BTreeMap<u64, (u64, u32)>,
+    events: VecDeque<Event>,
+    clock: u64,
+}
+
+/// A slot over such a table.
+pub struct Rig {
+    pub table: Arc<Table>,
+    pub slot: CachingSlot,
+    pub decided: u64,
+    pub fell_back: u64,
+}
+
+impl Rig {
+    pub fn new(host: &Host, capacity: u64, upkeep: Upkeep) -> Self {
+        let table = Arc::new(Table { state: Mutex::default(), capacity });
+        let weak: Weak<Table> = Arc::downgrade(&table);
+        Self { slot: CachingSlot::new(host, weak, 1, upkeep), table, decided: 0, fell_back: 0 }
+    }
+
+    /// A read, and a store where it misses. Returns whether it hit.
+    pub fn access(&mut self, id: u64) -> bool {
+        if self.table.hit(id) {
+            return true;
+        }
+        self.store(id);
+        false
+    }
+
+    pub fn store(&mut self, id: u64) {
+        let entry = Entry { id, namespace: 0, size: 1, ttl_ms: None, key: None };
+        let decided = self.slot.store(0, self.table.now_ms(), &entry, |decision| {
+            self.table.apply(&self.slot, id, decision);
+            decision.is_some()
+        });
+        if decided { self.decided += 1 } else { self.fell_back += 1 }
+    }
+}
+
+impl Table {
+    pub fn len(&self) -> usize {
+        self.state.lock().expect("not poisoned").residents.len()
+    }
+
+    fn hit(&self, id: u64) -> bool {
+        let mut state = self.state.lock().expect("not poisoned");
+        state.clock += 1;
+        let clock = state.clock;
+        let Some((last_access, hits)) = state.residents.get_mut(&id) else { return false };
+        (*last_access, *hits) = (clock, *hits + 1);
+        state.push(id, EventKind::Hit);
+        true
+    }
+
+    fn apply(&self, slot: &CachingSlot, id: u64, decision: Option<&Decision>) {
+        let mut state = self.state.lock().expect("not poisoned");
+        let clock = state.clock;
+        if let Some(decision) = decision {
+            let unknown = decision.victims.iter().filter(|victim| state.residents.remove(victim).is_none()).count();
+            slot.count_unknown_victims(unknown as u64);
+        }
+        if decision.is_none_or(|decision| decision.admit) {
+            state.residents.insert(id, (clock, 0));
+        }
+        if decision.is_none() {
+            state.push(id, EventKind::Stored);
+        }
+        while state.residents.len() as u64 > self.capacity {
+            let (oldest, _) =
+                state.residents.iter().min_by_key(|(_, (at, _))| *at).map(|(id, at)| (*id, *at)).expect("one");
+            state.residents.remove(&oldest);
+            state.push(oldest, EventKind::Removed);
+            if decision.is_some() {
+                slot.count_fallback_evictions(1);
+            }
+        }
+    }
+}
+
+impl State {
+    fn push(&mut self, id: u64, kind: EventKind) {
+        if self.events.len() < 1 << 16 {
+            self.events.push_back(Event { id, namespace: 0, size: 1, kind });
+        }
+    }
+}
+
+impl CacheTable for Table {
+    fn now_ms(&self) -> u64 {
+        self.state.lock().expect("not poisoned").clock
+    }
+
+    fn budget(&self, _shard: usize) -> Budget {
+        Budget { unit: Unit::Entries, capacity: self.capacity }
+    }
+
+    fn drain(&self, _shard: usize, max: usize, into: &mut Vec<Event>) {
+        let mut state = self.state.lock().expect("not poisoned");
+        let count = state.events.len().min(max);
+        into.extend(state.events.drain(..count));
+    }
+
+    fn residents(&self, _shard: usize, _cursor: Option<usize>, into: &mut Vec<Resident>) -> Option<usize> {
+        let state = self.state.lock().expect("not poisoned");
+        into.extend(state.residents.iter().map(|(id, (last_access, hits))| Resident {
+            id: *id,
+            namespace: 0,
+            size: 1,
+            ttl_ms: None,
+            hits: *hits,
+            last_access: *last_access,
+        }));
+        None
+    }
+
+    fn load(&self, _shard: usize) -> Load {
+        Load { entries: self.len() as u64, ..Load::default() }
+    }
+}
