@@ -13,10 +13,11 @@ use crate::{
     ticker::Ticker,
 };
 
-/// Bytes that one answer of a hot hook may make the host copy: 64 victims and then some.
-const HOOK_RESULT_BYTES_MAX: usize = 4 << 10;
+/// Bytes that one crossing in a hook may make the host copy: 64 victims many times over, or a long line for the log,
+/// which is cut only after it has crossed.
+const HOOK_COPIED_BYTES_MAX: usize = 1 << 20;
 /// Bytes that one answer of a lifecycle hook may make the host copy: exported state, schemas.
-const LIFECYCLE_RESULT_BYTES_MAX: usize = 4 << 20;
+const LIFECYCLE_COPIED_BYTES_MAX: usize = 4 << 20;
 
 /// Which of the budgets a call has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +81,7 @@ impl<Exports> Instance<Exports> {
         }
     }
 
-    /// Calls into the guest. Everything a call needs is set here and nowhere else: budget, deadline, result bound.
+    /// Calls into the guest. Everything a call needs is set here and nowhere else: budget, deadline, copy bound.
     #[inline]
     pub(crate) fn call<R>(
         &mut self,
@@ -101,12 +102,12 @@ impl<Exports> Instance<Exports> {
 
     #[inline]
     fn prepare(&mut self, class: CallClass) {
-        let (budget_us, result_bytes) = match class {
-            CallClass::Waited => (self.limits.waited_call_us, HOOK_RESULT_BYTES_MAX),
-            CallClass::Batched => (self.limits.batched_call_us, HOOK_RESULT_BYTES_MAX),
-            CallClass::Lifecycle => (self.limits.lifecycle_call_us, LIFECYCLE_RESULT_BYTES_MAX),
+        let (budget_us, copied_bytes) = match class {
+            CallClass::Waited => (self.limits.waited_call_us, HOOK_COPIED_BYTES_MAX),
+            CallClass::Batched => (self.limits.batched_call_us, HOOK_COPIED_BYTES_MAX),
+            CallClass::Lifecycle => (self.limits.lifecycle_call_us, LIFECYCLE_COPIED_BYTES_MAX),
         };
-        self.store.set_hostcall_fuel(result_bytes);
+        self.store.set_hostcall_fuel(copied_bytes);
         self.store.set_epoch_deadline(1);
         self.store.data_mut().meter.begin(budget_us);
         self.ticker.notice_call();

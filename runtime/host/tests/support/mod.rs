@@ -88,6 +88,11 @@ impl Rig {
         Self { slot: CachingSlot::new(host, weak, 1, upkeep), table, decided: 0, fell_back: 0 }
     }
 
+    /// The same slot and table from another thread, with counts of its own.
+    pub fn another_client(&self) -> Self {
+        Self { table: Arc::clone(&self.table), slot: self.slot.clone(), decided: 0, fell_back: 0 }
+    }
+
     /// A read, and a store where it misses. Returns whether it hit.
     pub fn access(&mut self, id: u64) -> bool {
         if self.table.hit(id) {

@@ -1,0 +1,164 @@
+//! Plugins that behave until the self-test is over and then do not: each limit fires, the host lives, the fallback
+//! answers, other slots are untouched.
+
+mod support;
+
+use switchyard_host::{Host, Upkeep};
+use switchyard_types::HookFigures;
+
+use support::{Rig, host, strategy};
+
+/// Calls of `store` after which the fixtures turn on their host.
+const HONEST_STORES: u64 = 25_000;
+const CAPACITY: u64 = 100;
+
+/// A slot whose plugin has just been honest for the last time.
+fn turned(host: &Host, fixture: &str) -> Rig {
+    let mut rig = Rig::new(host, CAPACITY, Upkeep::Caller);
+    rig.slot.swap(&strategy(host, fixture), 1).expect("it passes every stage");
+    for id in 0..HONEST_STORES {
+        rig.store(id);
+    }
+    assert_eq!((rig.decided, rig.fell_back), (HONEST_STORES, 0), "{fixture} is honest so far");
+    rig
+}
+
+fn store_figures(rig: &Rig) -> HookFigures {
+    rig.slot.figures().hooks.get("store").cloned().expect("the hook is reported")
+}
+
+/// Lets a fixture turn hostile beside an honest neighbour and returns what its `store` hook came to.
+fn contained(fixture: &str, stores: u64) -> HookFigures {
+    let host = host();
+    let mut neighbour = Rig::new(&host, CAPACITY, Upkeep::Caller);
+    neighbour.slot.swap(&strategy(&host, "honest"), 1).expect("honest");
+    let mut rig = turned(&host, fixture);
+    let bytes_max = host.gauges().live_bytes + (64 << 20);
+    for id in 0..stores {
+        rig.store(HONEST_STORES + id);
+        neighbour.store(id);
+        assert!(host.gauges().live_bytes <= bytes_max, "memory stays within the limit");
+    }
+    assert_eq!(rig.table.len() as u64, CAPACITY, "the cache goes on");
+    assert_eq!((neighbour.decided, neighbour.fell_back), (stores, 0), "the neighbour is untouched");
+    let figures = store_figures(&rig);
+    assert_eq!(figures.fallbacks, rig.fell_back);
+    figures
+}
+
+#[test]
+fn a_loop_is_stopped_at_its_budget() {
+    let figures = contained("loop-store", 3);
+    assert_eq!(figures.budget_exceeded + figures.starved, figures.fallbacks);
+    assert!(figures.fallbacks > 0);
+}
+
+#[test]
+fn a_loop_of_host_calls_is_stopped_at_its_budget() {
+    let figures = contained("loop-host-calls", 3);
+    assert_eq!(figures.budget_exceeded + figures.starved, figures.fallbacks);
+    assert!(figures.fallbacks > 0);
+}
+
+#[test]
+fn a_memory_hog_is_stopped_at_its_limit() {
+    let figures = contained("memory-hog", 1);
+    // Touching 64 MiB may take longer than the budget of a waited call; either limit may be the first.
+    assert_eq!(figures.traps + figures.budget_exceeded + figures.starved, 1);
+}
+
+#[test]
+fn a_deep_recursion_traps() {
+    assert_eq!(contained("recursion", 1).traps, 1);
+}
+
+#[test]
+fn a_return_of_a_gibibyte_is_refused_before_it_is_copied() {
+    assert_eq!(contained("huge-return", 1).invalid, 1);
+}
+
+#[test]
+fn more_victims_than_the_contract_has_are_refused() {
+    assert_eq!(contained("many-victims", 1).invalid, 1);
+}
+
+#[test]
+fn a_log_flood_costs_its_own_lines_only() {
+    let figures = contained("log-flood", 1_000);
+    assert_eq!((figures.fallbacks, figures.traps), (0, 0), "logging is no fault");
+}
+
+#[test]
+fn victims_that_do_not_exist_are_ignored_and_counted() {
+    let host = host();
+    let mut rig = turned(&host, "unknown-victims");
+    for id in 0..10 {
+        rig.store(HONEST_STORES + id);
+    }
+    let figures = rig.slot.figures();
+    assert_eq!(rig.fell_back, 0);
+    assert!(figures.shards.victims_unknown >= 10 * 63, "{figures:?}");
+    assert_eq!(rig.table.len() as u64, CAPACITY);
+}
+
+#[test]
+fn a_plugin_that_traps_on_every_call_is_quarantined() {
+    let host = host();
+    let mut rig = turned(&host, "trap-every-later-call");
+    for id in 0..1_000 {
+        rig.store(HONEST_STORES + id);
+    }
+    let figures = rig.slot.figures();
+    assert!(figures.quarantined);
+    assert_eq!(rig.fell_back, 1_000, "every caller got an answer");
+    let traps = figures.hooks["store"].traps;
+    assert!((1..=3).contains(&traps), "{traps} traps, then the fallback");
+    assert_eq!(host.gauges().live_instances, 0, "nothing is left of it");
+}
+
+#[test]
+fn a_plugin_that_traps_on_one_call_in_a_hundred_is_revived_and_in_the_end_quarantined() {
+    let host = host();
+    let mut rig = Rig::new(&host, CAPACITY, Upkeep::Caller);
+    rig.slot.swap(&strategy(&host, "trap-one-percent"), 1).expect("it passes every stage");
+    let mut traps_seen = 0;
+    for id in 1_000_000..1_000_900 {
+        rig.store(id);
+        if id % 100 == 7 {
+            traps_seen += 1;
+            assert!(!rig.slot.figures().quarantined, "{traps_seen} in a thousand are not enough");
+        }
+    }
+    assert_eq!((rig.fell_back, rig.decided), (9, 891), "each trap cost one caller its decision, and was forgotten");
+    for id in 1_000_900..1_001_000 {
+        rig.store(id);
+    }
+    assert!(rig.slot.figures().quarantined, "ten in a thousand are");
+}
+
+#[test]
+fn an_innocent_plugin_beside_busy_threads_never_exceeds_its_budget() {
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+    const CALLS: u64 = 100_000;
+    let host = host();
+    let mut rig = Rig::new(&host, CAPACITY, Upkeep::Caller);
+    rig.slot.swap(&strategy(&host, "honest"), 1).expect("honest");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !done.load(Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        for id in 0..CALLS {
+            rig.store(id);
+        }
+        done.store(true, Relaxed);
+    });
+    let figures = store_figures(&rig);
+    assert_eq!(figures.calls, CALLS);
+    assert_eq!(figures.budget_exceeded, 0);
+    println!("starved: {} of {CALLS}", figures.starved);
+}
