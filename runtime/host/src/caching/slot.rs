@@ -85,7 +85,7 @@ impl CachingSlot {
 
     /// What the slot has done. Takes each shard's lock for a moment.
     pub fn figures(&self) -> SlotFigures {
-        let mut figures = self.slot.figures("store", "observe");
+        let mut figures = self.slot.figures("store");
         figures.shards.victims_unknown = self.corrections.victims_unknown.load(Relaxed);
         figures.shards.fallback_evictions = self.corrections.fallback_evictions.load(Relaxed);
         figures

@@ -19,6 +19,7 @@ pub(super) struct Cell<K: Kind> {
     pub(super) window: FailureWindow,
     pub(super) waited: HookMeter,
     pub(super) batched: HookMeter,
+    pub(super) ticks: HookMeter,
     pub(super) next_tick_ms: u64,
 }
 
@@ -42,6 +43,7 @@ impl<K: Kind> Default for Cell<K> {
             window: FailureWindow::default(),
             waited: HookMeter::new(false),
             batched: HookMeter::new(true),
+            ticks: HookMeter::new(true),
             next_tick_ms: 0,
         }
     }
@@ -66,10 +68,7 @@ impl<K: Kind> Cell<K> {
         shared: &Shared<K>,
         call: impl FnOnce(&mut Instance<K::Calls>, &[K::Event]) -> Result<D, CallError>,
     ) -> Option<D> {
-        let instance = self.running.as_mut()?.instance.as_mut()?;
-        if shared.is_quarantined() {
-            return None;
-        }
+        let instance = live(&mut self.running, shared)?;
         let sample = self.waited.begin();
         let result = call(instance, &self.backlog);
         self.waited.end(sample, &result);
@@ -78,24 +77,27 @@ impl<K: Kind> Cell<K> {
 
     /// Delivers the backlog in a batch.
     pub(super) fn observe(&mut self, shared: &Shared<K>, now_ms: u64) {
-        let backlog = std::mem::take(&mut self.backlog);
-        self.batched(shared, |instance| K::observe(instance, now_ms, &backlog));
-        self.backlog = backlog;
+        let Some(instance) = live(&mut self.running, shared) else { return };
+        let sample = self.batched.begin();
+        let result = K::observe(instance, now_ms, &self.backlog);
+        self.batched.end(sample, &result);
+        self.judge(shared, result);
     }
 
-    /// A call for which nobody waits.
-    pub(super) fn batched(
-        &mut self,
-        shared: &Shared<K>,
-        call: impl FnOnce(&mut Instance<K::Calls>) -> Result<(), CallError>,
-    ) {
-        if shared.is_quarantined() {
-            return;
-        }
-        let Some(instance) = self.running.as_mut().and_then(|running| running.instance.as_mut()) else { return };
-        let sample = self.batched.begin();
-        let result = call(instance);
-        self.batched.end(sample, &result);
+    /// Lets time pass.
+    pub(super) fn tick(&mut self, shared: &Shared<K>, now_ms: u64, table: &K::Table, shard: usize) {
+        let Some(instance) = live(&mut self.running, shared) else { return };
+        let sample = self.ticks.begin();
+        let result = K::tick(instance, now_ms, table, shard);
+        self.ticks.end(sample, &result);
+        self.judge(shared, result);
+    }
+
+    /// Says again what the instance must know of its table. It happens when an operator changes a budget: nobody needs
+    /// figures of it, and its clock readings would cost more than the call.
+    pub(super) fn settle(&mut self, shared: &Shared<K>, table: &K::Table, shard: usize) {
+        let Some(instance) = live(&mut self.running, shared) else { return };
+        let result = K::settle(instance, table, shard);
         self.judge(shared, result);
     }
 
@@ -151,4 +153,10 @@ impl<K: Kind> Cell<K> {
     pub(super) fn needs_revival(&self) -> bool {
         self.running.as_ref().is_some_and(|running| running.instance.is_none())
     }
+}
+
+/// The instance that may be called.
+#[inline]
+fn live<'a, K: Kind>(running: &'a mut Option<Running<K>>, shared: &Shared<K>) -> Option<&'a mut Instance<K::Calls>> {
+    running.as_mut()?.instance.as_mut().filter(|_| !shared.is_quarantined())
 }

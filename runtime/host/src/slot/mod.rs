@@ -138,7 +138,7 @@ impl<K: Kind> Slot<K> {
     pub(crate) fn settle(&self) {
         let Some(table) = self.0.table.upgrade() else { return };
         for (index, shard) in self.0.shards.iter().enumerate() {
-            shard.cell.lock().batched(&self.0, |instance| K::settle(instance, &table, index));
+            shard.cell.lock().settle(&self.0, &table, index);
         }
     }
 }

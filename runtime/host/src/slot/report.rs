@@ -47,16 +47,17 @@ pub(super) struct History {
 }
 
 impl<K: Kind> Slot<K> {
-    /// Figures of the slot. `waited` and `batched` are the names of the kind's hooks.
-    pub(crate) fn figures(&self, waited: &str, batched: &str) -> SlotFigures {
+    /// Figures of the slot. `waited` is the name of the kind's hook for which a caller waits.
+    pub(crate) fn figures(&self, waited: &str) -> SlotFigures {
         let shared = &*self.0;
-        let (mut waited_total, mut batched_total) = (Totals::default(), Totals::default());
+        let [mut waited_total, mut observe_total, mut tick_total] = <[Totals; 3]>::default();
         let mut shards = ShardFigures { shards: shared.shards.len() as u32, ..ShardFigures::default() };
         let (mut fallbacks, mut busy) = (0, 0);
         for shard in &shared.shards {
             let cell = shard.cell.lock();
             cell.waited.add_to(&mut waited_total);
-            cell.batched.add_to(&mut batched_total);
+            cell.batched.add_to(&mut observe_total);
+            cell.ticks.add_to(&mut tick_total);
             add_instance(&cell, &mut shards);
             fallbacks += shard.fallbacks.load(Relaxed);
             busy += shard.busy.load(Relaxed);
@@ -73,7 +74,8 @@ impl<K: Kind> Slot<K> {
             last_swap: history.last.clone(),
             hooks: BTreeMap::from([
                 (waited.to_owned(), HookFigures { fallbacks, busy, ..waited_total.finish() }),
-                (batched.to_owned(), batched_total.finish()),
+                ("observe".to_owned(), observe_total.finish()),
+                ("tick".to_owned(), tick_total.finish()),
             ]),
             shards,
         }

@@ -58,7 +58,7 @@ impl<K: Kind> Shared<K> {
         let now_ms = K::now_ms(&table);
         if now_ms >= cell.next_tick_ms {
             cell.next_tick_ms = now_ms + u64::from(tick_ms);
-            cell.batched(self, |instance| K::tick(instance, now_ms, &table, index));
+            cell.tick(self, now_ms, &table, index);
         }
         true
     }
