@@ -152,7 +152,10 @@ fn store(c: &mut Criterion) {
         b.iter(|| {
             id = id.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let entry = Entry { id, namespace: 0, size: 1, ttl_ms: None, key: None };
-            store_hook.call(&mut bare_store, (0, &entry, &[][..])).map(|(decision,)| black_box(decision).admit).expect("a decision")
+            store_hook
+                .call(&mut bare_store, (0, &entry, &[][..]))
+                .map(|(decision,)| black_box(decision).admit)
+                .expect("a decision")
         });
     });
     let table: Arc<dyn CacheTable> = Arc::new(Nothing);
@@ -185,8 +188,7 @@ fn resize(c: &mut Criterion) {
 }
 
 fn observe(c: &mut Criterion) {
-    let events: Vec<_> =
-        (0..255).map(|id| Event { id, namespace: 0, size: 1, kind: EventKind::Hit }).collect();
+    let events: Vec<_> = (0..255).map(|id| Event { id, namespace: 0, size: 1, kind: EventKind::Hit }).collect();
     let table: Arc<dyn CacheTable> = Arc::new(Batches(events));
     let host = host();
     let slot = slot(&host, Arc::downgrade(&table));
@@ -201,9 +203,8 @@ fn life(c: &mut Criterion) {
         b.iter_batched(host, |host| host.load(&bytes).expect("a plugin"), criterion::BatchSize::PerIteration);
     });
     let dir = tempfile::tempdir().expect("a folder");
-    let cached = || {
-        Host::new(HostConfig::new(Compiler::InProcess).with_compiled_dir(dir.path().to_owned())).expect("a host")
-    };
+    let cached =
+        || Host::new(HostConfig::new(Compiler::InProcess).with_compiled_dir(dir.path().to_owned())).expect("a host");
     cached().load(&bytes).expect("compiled once");
     group.bench_function("load compiled, link, describe", |b| {
         b.iter_batched(cached, |host| host.load(&bytes).expect("a plugin"), criterion::BatchSize::PerIteration);

@@ -15,8 +15,9 @@ const STACK_BYTES_MAX: usize = 512 << 10;
 const TABLE_ELEMENTS_MAX: usize = 20_000;
 /// A component made from one core module has one core instance, and the adapter modules that encoding adds.
 const CORE_INSTANCES_PER_COMPONENT_MAX: u32 = 8;
-/// Memories and tables of one component; adapters share the guest's memory.
-const MEMORIES_PER_COMPONENT_MAX: u32 = 2;
+/// One memory, so that the limit of an instance is the limit of its memory; the modules that encoding adds have none.
+const MEMORIES_PER_COMPONENT_MAX: u32 = 1;
+/// The guest's table, and that of the module through which its imports are called.
 const TABLES_PER_COMPONENT_MAX: u32 = 4;
 /// Metadata of one core instance or component instance: a hundred thousand functions would be over it.
 const INSTANCE_METADATA_BYTES_MAX: usize = 2 << 20;

@@ -1,15 +1,17 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use switchyard_types::{Digest, Limits, PluginManifest, Stage};
+use switchyard_types::{Digest, Limits, PluginManifest, Stage, StrategyKind};
 use wasmtime::component::Component;
 
 use crate::{
-    Host, HostError, Strategy,
+    CallError, Host, HostError, Strategy,
     bindings::EveryPluginIndices,
+    caching::Caching,
     contract,
     description::manifest,
     instance::{Instance, Template},
+    kind::Kind,
 };
 
 /// A plugin that is compiled, linked and described. Cheap to clone; shared by digest.
@@ -37,6 +39,7 @@ impl Plugin {
             ticker: host.ticker().clone(),
         };
         let mut instance = Instance::new(&template, Limits::DEFAULT, |_, _| Ok(())).map_err(at_describe)?;
+        exported.iter().try_for_each(|kind| check_types(&template, *kind))?;
         let description = instance.describe().map_err(|source| HostError::Call { stage: Stage::Describe, source })?;
         let manifest = manifest(description, digest, size_bytes, &exported)?;
         template.name = manifest.name.as_str().into();
@@ -57,6 +60,21 @@ impl Plugin {
     pub fn strategy(&self, configuration: &Value, limits: Limits) -> Result<Strategy, HostError> {
         Strategy::prove(self, configuration, limits)
     }
+}
+
+/// Binds the functions of a kind once, so that a wrong signature is refused here and not in a slot.
+fn check_types(template: &Template, kind: StrategyKind) -> Result<(), HostError> {
+    let bound = match kind {
+        StrategyKind::Caching => Instance::new(template, Limits::DEFAULT, Caching::bind).map(drop),
+    };
+    bound.map_err(|error| match error {
+        HostError::Call { source: CallError::InvalidResult(reason), .. } => HostError::Incompatible(format!(
+            "a function of {} does not have the contract's type: {reason}; rebuild the plugin with the SDK of this \
+             release",
+            contract::interface(kind)
+        )),
+        other => at_describe(other),
+    })
 }
 
 /// A plugin that fails in its start code fails at the first stage that runs code.

@@ -5,7 +5,7 @@ mod support;
 use serde_json::json;
 use switchyard_types::{Limits, Stage};
 
-use support::{component, encode, host, plugin, splice};
+use support::{component, encode, encode_for, host, plugin, splice};
 
 #[test]
 fn a_plugin_is_described_and_shared_by_digest() {
@@ -56,6 +56,20 @@ fn what_is_not_a_plugin_is_refused_with_what_to_do() {
     let older =
         wat::parse_str(r#"(component (import "switchyard:lifecycle/host@0.0.9" (instance (export "log" (func)))))"#);
     check(&older.expect("a component"), Stage::Link, "rebuild the plugin");
+}
+
+#[test]
+fn a_plugin_for_other_contracts_is_refused_by_name() {
+    let host = host();
+    let base = include_str!("hostile/base.wat");
+    let check = |from: &str, to: &str, expected: &[&str]| {
+        let failure = host.load(&encode_for(base, from, to)).err().expect(to).failure();
+        assert_eq!(failure.stage, Stage::Link, "{failure}");
+        assert!(expected.iter().all(|part| failure.reason.contains(part)), "{to}: {failure}");
+    };
+    check("@0.1.0", "@0.2.0", &["switchyard:lifecycle/host@0.2.0", "not 0.2.0", "rebuild"]);
+    check("switchyard:caching", "switchyard:cooking", &["does not export switchyard:caching/caching@0.1.0"]);
+    check("        stored,", "        kept,", &["contract's type", "rebuild"]);
 }
 
 #[test]

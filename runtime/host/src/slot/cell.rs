@@ -150,6 +150,12 @@ impl<K: Kind> Cell<K> {
         (teed.len() <= TEE_EVENTS_MAX).then_some(teed)
     }
 
+    pub(super) fn give_up_instance(&mut self) {
+        if let Some(running) = &mut self.running {
+            running.instance = None;
+        }
+    }
+
     pub(super) fn needs_revival(&self) -> bool {
         self.running.as_ref().is_some_and(|running| running.instance.is_none())
     }

@@ -42,6 +42,7 @@ pub struct SlotFigures {
 pub(super) struct History {
     pub(super) active: Option<Strategy>,
     pub(super) wants: u64,
+    pub(super) seed: u64,
     pub(super) flips: u64,
     pub(super) last: Option<SwapReport>,
 }

@@ -71,7 +71,7 @@ impl<K: Kind> Shared<K> {
         }
         let adopted = timed(times, Stage::Adopt, || {
             let adopted = adopt::<K>(&mut instance, &table, index).map_err(at(Stage::Adopt))?;
-            self.catch_up(index, &table, &mut instance)?;
+            self.catch_up(index, &mut instance)?;
             Ok::<_, HostError>(adopted)
         })?;
         Ok(Staged { instance, adopted })
@@ -102,15 +102,15 @@ impl<K: Kind> Shared<K> {
     }
 
     /// Feeds what happened meanwhile, until little is left.
-    fn catch_up(&self, index: usize, table: &K::Table, instance: &mut Instance<K::Calls>) -> Result<(), HostError> {
-        let Some(shard) = self.shards.get(index) else { return Ok(()) };
+    pub(super) fn catch_up(&self, index: usize, instance: &mut Instance<K::Calls>) -> Result<(), HostError> {
+        let (Some(shard), Some(table)) = (self.shards.get(index), self.table.upgrade()) else { return Ok(()) };
         for _ in 0..CATCH_UP_ROUNDS_MAX {
             let teed = {
                 let mut cell = shard.cell.lock();
-                self.pump(&mut cell, table, index);
+                self.pump(&mut cell, &table, index);
                 cell.take_teed().ok_or_else(|| swap_error(Stage::Adopt, "the new instance fell behind the traffic"))?
             };
-            feed::<K>(instance, table, &teed)?;
+            feed::<K>(instance, &table, &teed)?;
             if teed.len() <= CATCH_UP_ENOUGH {
                 return Ok(());
             }
@@ -127,7 +127,8 @@ impl<K: Kind> Shared<K> {
         drained
     }
 
-    /// With the shard locked: everything up to now reaches the new instance. Returns whether it took it.
+    /// With the shard locked: everything up to now reaches the new instance, and the old one too, which goes on if
+    /// another shard cannot be flipped.
     pub(super) fn finish(
         &self,
         cell: &mut Cell<K>,
@@ -136,8 +137,7 @@ impl<K: Kind> Shared<K> {
         instance: &mut Instance<K::Calls>,
     ) -> Result<(), HostError> {
         for _ in 0..FLIP_BATCHES_MAX {
-            // The old instance does not get these any more: it is about to go.
-            if cell.drain(table, index) < BATCH_MAX as usize {
+            if self.pump(cell, table, index) < BATCH_MAX as usize {
                 break;
             }
         }

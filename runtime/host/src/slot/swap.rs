@@ -9,7 +9,7 @@ use switchyard_types::Stage;
 use super::{
     Shared, Slot, SwapReport,
     cell::{Cell, Running},
-    staging::{OpenTees, StageTimes, Staged, at, swap_error, timed},
+    staging::{OpenTees, StageTimes, Staged, swap_error, timed},
 };
 use crate::{HostError, Strategy, gauges::GenerationGuard, kind::Kind, quarantine::FailureWindow};
 
@@ -27,7 +27,7 @@ impl<K: Kind> Slot<K> {
         }
         let report = shared.replace_all(strategy, seed, wants)?;
         history.active = Some(strategy.clone());
-        history.wants = wants;
+        (history.wants, history.seed) = (wants, seed);
         history.flips += 1;
         history.last = Some(report.clone());
         Ok(report)
@@ -80,6 +80,10 @@ impl<K: Kind> Shared<K> {
             // Shards of one strategy differ in their seeds, or all would make the same random choices.
             staged.push(self.stage(index, strategy, shard_seed(seed, index), state, &mut times)?);
         }
+        // The first shards have waited for the last: what they missed meanwhile must not be left for the flip.
+        timed(&mut times, Stage::Adopt, || {
+            staged.iter_mut().enumerate().try_for_each(|(index, staged)| self.catch_up(index, &mut staged.instance))
+        })?;
         let adopted = staged.iter().map(|staged| staged.adopted).sum();
         let (flip_ms, old) = self.flip(strategy, seed, staged)?;
         timed(&mut times, Stage::Drain, || drop(old));
@@ -171,10 +175,4 @@ fn shard_seed(seed: u64, shard: usize) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
-}
-
-impl From<crate::CallError> for HostError {
-    fn from(error: crate::CallError) -> Self {
-        at(Stage::Adopt)(error)
-    }
 }

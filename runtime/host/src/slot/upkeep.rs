@@ -45,6 +45,11 @@ impl<K: Kind> Shared<K> {
     fn pass_time_of(&self, index: usize) -> bool {
         let (Some(shard), Some(table)) = (self.shards.get(index), self.table.upgrade()) else { return false };
         let mut cell = shard.cell.lock();
+        if self.is_quarantined() {
+            // The shard that failed has lost its instance; the others of the strategy give up theirs here.
+            cell.give_up_instance();
+            return false;
+        }
         if cell.needs_revival() {
             drop(cell);
             self.revive(index);
@@ -90,7 +95,7 @@ impl<K: Kind> Shared<K> {
     fn half_open(&self) {
         let Some(history) = self.staging.try_lock() else { return };
         let Some(strategy) = history.active.clone() else { return };
-        match self.replace_all(&strategy, 0, history.wants) {
+        match self.replace_all(&strategy, history.seed, history.wants) {
             Ok(_) => {
                 for shard in &self.shards {
                     shard.cell.lock().window.half_open();

@@ -42,12 +42,19 @@ pub fn splice(mut base: String, fixture: &str) -> String {
 
 /// A core module's text as a component for the caching world.
 pub fn encode(text: &str) -> Vec<u8> {
-    let mut module = wat::parse_str(text).expect("valid text");
-    let mut resolve = Resolve::default();
+    encode_for(text, "", "")
+}
+
+/// The same, for contracts in which `from` is replaced by `to`.
+pub fn encode_for(text: &str, from: &str, to: &str) -> Vec<u8> {
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/wit");
-    resolve.push_path(wit.join("lifecycle")).expect("the lifecycle contract");
-    let (package, _) = resolve.push_path(wit.join("caching")).expect("the caching contract");
+    let read = |file: &str| fs::read_to_string(wit.join(file)).expect("a contract");
+    let change = |text: String| if from.is_empty() { text } else { text.replace(from, to) };
+    let mut resolve = Resolve::default();
+    resolve.push_str("lifecycle.wit", &change(read("lifecycle/lifecycle.wit"))).expect("the lifecycle contract");
+    let package = resolve.push_str("caching.wit", &change(read("caching/caching.wit"))).expect("the caching contract");
     let world = resolve.select_world(&[package], Some("caching-plugin")).expect("the world");
+    let mut module = wat::parse_str(change(text.to_owned())).expect("valid text");
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("metadata");
     ComponentEncoder::default().validate(true).module(&module).expect("a module").encode().expect("a component")
 }
