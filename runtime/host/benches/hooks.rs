@@ -10,7 +10,11 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{
+    Criterion, Throughput, criterion_group, criterion_main,
+    measurement::{Measurement, ValueFormatter},
+};
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 use switchyard_host::{
     Compiler, Host, HostConfig, Upkeep,
@@ -48,6 +52,48 @@ struct BareDecision {
 }
 
 const CAPACITY: u64 = 10_000;
+
+/// CPU time of the calling thread: on a busy machine wall time measures the neighbours.
+struct CpuTime;
+
+impl Measurement for CpuTime {
+    type Intermediate = u64;
+    type Value = u64;
+
+    fn start(&self) -> u64 {
+        let time = clock_gettime(ClockId::ThreadCPUTime);
+        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    }
+    fn end(&self, start: u64) -> u64 {
+        self.start() - start
+    }
+    fn add(&self, one: &u64, other: &u64) -> u64 {
+        one + other
+    }
+    fn zero(&self) -> u64 {
+        0
+    }
+    fn to_f64(&self, value: &u64) -> f64 {
+        *value as f64
+    }
+    fn formatter(&self) -> &dyn ValueFormatter {
+        &Nanoseconds
+    }
+}
+
+struct Nanoseconds;
+
+impl ValueFormatter for Nanoseconds {
+    fn scale_values(&self, _typical: f64, _values: &mut [f64]) -> &'static str {
+        "ns of CPU"
+    }
+    fn scale_throughputs(&self, _typical: f64, _throughput: &Throughput, _values: &mut [f64]) -> &'static str {
+        "ns of CPU"
+    }
+    fn scale_for_machines(&self, _values: &mut [f64]) -> &'static str {
+        "ns of CPU"
+    }
+}
 
 /// A table that costs nothing.
 struct Nothing;
@@ -144,7 +190,7 @@ fn bare() -> Bare {
     Bare { store, resize, store_hook }
 }
 
-fn store(c: &mut Criterion) {
+fn store(c: &mut Criterion<CpuTime>) {
     let mut group = c.benchmark_group("store (entry in, decision out)");
     let Bare { store: mut bare_store, store_hook, .. } = bare();
     let mut id = 0u64;
@@ -171,7 +217,7 @@ fn store(c: &mut Criterion) {
     group.finish();
 }
 
-fn resize(c: &mut Criterion) {
+fn resize(c: &mut Criterion<CpuTime>) {
     let mut group = c.benchmark_group("resize (integers only)");
     let Bare { store: mut bare_store, resize, .. } = bare();
     group.bench_function("bare wasmtime", |b| {
@@ -187,7 +233,7 @@ fn resize(c: &mut Criterion) {
     group.finish();
 }
 
-fn observe(c: &mut Criterion) {
+fn observe(c: &mut Criterion<CpuTime>) {
     let events: Vec<_> = (0..255).map(|id| Event { id, namespace: 0, size: 1, kind: EventKind::Hit }).collect();
     let table: Arc<dyn CacheTable> = Arc::new(Batches(events));
     let host = host();
@@ -195,7 +241,7 @@ fn observe(c: &mut Criterion) {
     c.bench_function("observe (a batch of 255 hits)", |b| b.iter(|| slot.observe(0)));
 }
 
-fn life(c: &mut Criterion) {
+fn life(c: &mut Criterion<CpuTime>) {
     let mut group = c.benchmark_group("life of a plugin");
     group.sample_size(20);
     let bytes = plugin_bytes();
@@ -225,5 +271,9 @@ fn life(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, store, resize, observe, life);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(CpuTime);
+    targets = store, resize, observe, life
+}
 criterion_main!(benches);
