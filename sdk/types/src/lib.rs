@@ -30,5 +30,5 @@ pub use limits::{Limits, LimitsError, LimitsSpec};
 pub use manifest::{Interests, ManifestError, PluginManifest};
 pub use slot::SlotId;
 pub use stage::{Stage, StageFailure};
-pub use status::{HookFigures, NodeStatus, ShardFigures, SlotFailure, SlotStatus, SlotVersion};
+pub use status::{HookFigures, NodeRecord, NodeStatus, ShardFigures, SlotFailure, SlotStatus, SlotVersion};
 pub use strategy::{NodeSelector, PluginRef, PluginRefError, StrategyKind, StrategySpec, StrategyStatus};

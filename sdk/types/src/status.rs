@@ -133,3 +133,13 @@ pub struct NodeStatus {
     /// When it was written, in milliseconds since 1970: for display only.
     pub at_unix_ms: u64,
 }
+
+/// What the store knows of a node besides its status: who it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeRecord {
+    /// Which node.
+    pub node: NodeId,
+    /// Its labels.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}

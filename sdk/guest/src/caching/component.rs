@@ -1,0 +1,173 @@
+use super::{Budget, Caching, Decision, Entry, Event, Load, Resident, Victims};
+use crate::{
+    bindings::exports::switchyard::caching::caching,
+    lifecycle::{log_panics, parse_configuration},
+};
+
+/// The instance behind a component's exports: a strategy once `configure` has been called. Hooks before that change
+/// nothing and admit everything, which leaves all decisions to the host's fallback.
+pub struct Component<S> {
+    strategy: Option<S>,
+    victims: Victims,
+}
+
+impl<S> Component<S> {
+    /// An instance that is not configured.
+    pub const fn new() -> Self {
+        Self { strategy: None, victims: Victims::new() }
+    }
+}
+
+impl<S> Default for Component<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S: Caching> Component<S> {
+    /// See `configure` in `sdk/wit/lifecycle`.
+    pub fn configure(&mut self, configuration: &str, seed: u64) -> Result<(), String> {
+        log_panics();
+        self.strategy = Some(S::new(parse_configuration(configuration)?, seed)?);
+        Ok(())
+    }
+
+    /// See `export-state`.
+    pub fn export_state(&self) -> Vec<u8> {
+        self.strategy.as_ref().map(S::export_state).unwrap_or_default()
+    }
+
+    /// See `import-state`.
+    pub fn import_state(&mut self, format: &str, bytes: &[u8]) -> Result<(), String> {
+        let strategy = self.strategy.as_mut().ok_or("configure comes before import-state")?;
+        strategy.import_state(format, bytes)
+    }
+
+    /// See `resize` in `sdk/wit/caching`.
+    pub fn resize(&mut self, budget: Budget) {
+        if let Some(strategy) = &mut self.strategy {
+            strategy.resize(budget);
+        }
+    }
+
+    /// See `store`.
+    pub fn store(&mut self, now_ms: u64, entry: &Entry, backlog: &[Event]) -> caching::Decision {
+        self.victims.clear();
+        let Some(strategy) = &mut self.strategy else { return Decision::ADMIT.cross(&self.victims) };
+        for event in backlog {
+            strategy.event(now_ms, event);
+        }
+        strategy.store(now_ms, entry, &mut self.victims).cross(&self.victims)
+    }
+
+    /// See `observe`.
+    pub fn observe(&mut self, now_ms: u64, backlog: &[Event]) {
+        if let Some(strategy) = &mut self.strategy {
+            for event in backlog {
+                strategy.event(now_ms, event);
+            }
+        }
+    }
+
+    /// See `adopt`.
+    pub fn adopt(&mut self, now_ms: u64, residents: &[Resident], last: bool) {
+        if let Some(strategy) = &mut self.strategy {
+            for resident in residents {
+                strategy.adopt(now_ms, resident);
+            }
+            if last {
+                strategy.adopted(now_ms);
+            }
+        }
+    }
+
+    /// See `tick`.
+    pub fn tick(&mut self, now_ms: u64, load: &Load) {
+        if let Some(strategy) = &mut self.strategy {
+            strategy.tick(now_ms, load);
+        }
+    }
+}
+
+/// Makes a component of a [`Caching`] strategy. Name and version are the package's, or given:
+/// `export_caching!(Strategy, name: "my-cache", version: "1.0.0")`.
+///
+/// Natively only the checks remain, so that several plugins can be linked into one test.
+#[macro_export]
+macro_rules! export_caching {
+    ($strategy:ty) => {
+        $crate::export_caching!($strategy, name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION"));
+    };
+    ($strategy:ty, name: $name:expr, version: $version:expr) => {
+        const _: () = {
+            use $crate::bindings::exports::switchyard::{caching::caching, lifecycle::lifecycle};
+
+            const IDENTITY: $crate::lifecycle::Identity = $crate::lifecycle::Identity::new($name, $version);
+            const MEASURES: $crate::lifecycle::Measures = $crate::lifecycle::Measures::new(
+                <$strategy as $crate::caching::Caching>::INTERESTS,
+                <$strategy as $crate::caching::Caching>::COUNTERS,
+                <$strategy as $crate::caching::Caching>::GAUGES,
+            );
+
+            // A guest has one thread: this is a plain static there, without a lock.
+            std::thread_local! {
+                static INSTANCE: std::cell::RefCell<$crate::caching::Component<$strategy>> =
+                    const { std::cell::RefCell::new($crate::caching::Component::new()) };
+            }
+
+            struct Exports;
+
+            impl lifecycle::Guest for Exports {
+                fn describe() -> lifecycle::Description {
+                    $crate::lifecycle::describe::<<$strategy as $crate::caching::Caching>::Configuration>(
+                        IDENTITY,
+                        "caching",
+                        <$strategy as $crate::caching::Caching>::STATE_FORMAT,
+                        MEASURES,
+                    )
+                }
+
+                fn configure(configuration: String, seed: u64) -> Result<(), String> {
+                    INSTANCE.with_borrow_mut(|instance| instance.configure(&configuration, seed))
+                }
+
+                fn export_state() -> Vec<u8> {
+                    INSTANCE.with_borrow(|instance| instance.export_state())
+                }
+
+                fn import_state(format: String, bytes: Vec<u8>) -> Result<(), String> {
+                    INSTANCE.with_borrow_mut(|instance| instance.import_state(&format, &bytes))
+                }
+            }
+
+            impl caching::Guest for Exports {
+                fn resize(budget: caching::Budget) {
+                    INSTANCE.with_borrow_mut(|instance| instance.resize(budget));
+                }
+
+                fn store(now: u64, entry: caching::Entry, backlog: Vec<caching::Event>) -> caching::Decision {
+                    INSTANCE.with_borrow_mut(|instance| instance.store(now, &entry, &backlog))
+                }
+
+                fn observe(now: u64, backlog: Vec<caching::Event>) {
+                    INSTANCE.with_borrow_mut(|instance| instance.observe(now, &backlog));
+                }
+
+                fn adopt(now: u64, residents: Vec<caching::Resident>, last: bool) {
+                    INSTANCE.with_borrow_mut(|instance| instance.adopt(now, &residents, last));
+                }
+
+                fn tick(now: u64, load: caching::Load) {
+                    INSTANCE.with_borrow_mut(|instance| instance.tick(now, &load));
+                }
+            }
+
+            // Natively nothing calls them, and a strategy is not dead code for that.
+            #[cfg(not(target_family = "wasm"))]
+            const _: fn(String, u64) -> Result<(), String> = <Exports as lifecycle::Guest>::configure;
+
+            #[cfg(target_family = "wasm")]
+            $crate::bindings::export_component!(Exports with_types_in $crate::bindings);
+        };
+    };
+}

@@ -1,0 +1,47 @@
+//! The README's example is a working plugin: it is compiled here, played, and held to the contract.
+
+#[path = "../examples/fifo.rs"]
+mod fifo;
+
+use fifo::Fifo;
+use switchyard_sdk::{
+    caching::{Budget, Unit},
+    testing::{CacheDriver, shake},
+};
+
+fn cache(unit: Unit, capacity: u64) -> CacheDriver<Fifo> {
+    CacheDriver::new("{}", Budget { unit, capacity }).unwrap()
+}
+
+#[test]
+fn the_readme_shows_the_whole_example_in_fewer_than_forty_lines() {
+    let (readme, example) = (include_str!("../README.md"), include_str!("../examples/fifo.rs"));
+    assert!(readme.contains(example), "README.md and examples/fifo.rs differ");
+    assert!(example.lines().count() < 40);
+}
+
+#[test]
+fn the_oldest_entry_goes_first_whatever_was_read() {
+    let mut cache = cache(Unit::Entries, 2);
+    let hits = [1, 2, 1, 3, 1, 2].map(|id| cache.access(id));
+    assert_eq!(hits, [false, false, true, false, false, false]);
+}
+
+#[test]
+fn the_example_keeps_the_contract() {
+    for seed in 0..20 {
+        assert_eq!(shake::<Fifo>("{}", Unit::Bytes, seed, 2_000), Ok(()));
+        assert_eq!(shake::<Fifo>("{}", Unit::Entries, seed, 2_000), Ok(()));
+    }
+}
+
+#[test]
+fn an_entry_that_needs_more_than_64_victims_gets_the_rest_of_its_room_from_the_host() {
+    let mut cache = cache(Unit::Bytes, 100);
+    assert!((0..100).all(|id| cache.put(id, 1)));
+    assert!(cache.put(100, 80));
+    let figures = cache.figures();
+    assert_eq!((figures.fallback_evictions, figures.unknown_victims, figures.missing_victims), (16, 0, 0));
+    assert_eq!((cache.used(), cache.entries()), (100, 21));
+    assert!(!cache.put(101, 101), "what is larger than the cache is refused");
+}
