@@ -11,6 +11,12 @@ pub enum StoreError {
         /// Its revision; none: it does not exist.
         found: Option<Revision>,
     },
+    /// The store's file is open in another process.
+    #[error("the store {path} is in use by another process: stop that one, or name another data folder")]
+    Locked {
+        /// The file.
+        path: String,
+    },
     /// The request breaks a bound or is not well-formed.
     #[error("{0}")]
     Invalid(String),
@@ -23,7 +29,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the same request may succeed later.
+    pub(crate) fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Unavailable(source.into())
+    }
+
+    /// Whether the same request may succeed later without anybody changing something.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }

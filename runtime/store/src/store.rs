@@ -50,6 +50,25 @@ pub enum Operation {
     },
 }
 
+impl Operation {
+    /// Writes a value without a lease.
+    pub fn put(key: impl Into<String>, value: impl Into<Bytes>) -> Self {
+        Self::Put { key: key.into(), value: value.into(), lease: None }
+    }
+
+    /// Removes a key.
+    pub fn delete(key: impl Into<String>) -> Self {
+        Self::Delete { key: key.into() }
+    }
+
+    /// What it changes.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Put { key, .. } | Self::Delete { key } => key,
+        }
+    }
+}
+
 /// All of it or nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Transaction {
@@ -75,12 +94,13 @@ pub struct Range<'a> {
     pub prefix: &'a str,
     /// Only keys greater than this; none: from the first.
     pub after: Option<&'a str>,
-    /// At most so many.
+    /// At most so many, 1 to [`crate::LIST_ENTRIES_MAX`].
     pub limit: usize,
 }
 
 /// Whole snapshots of a prefix: the first is there at once, later ones as they come, each complete. A slow reader sees
-/// the newest and misses those between. The sender goes away when the store closes.
+/// the newest and misses those between. The sender goes away when the store closes. Changes elsewhere in the store wake
+/// nobody, so the snapshot's revision is that of the last change under the prefix, or of the store when it was first read.
 pub type SnapshotWatch = watch::Receiver<Arc<Snapshot>>;
 
 /// Names a lease.

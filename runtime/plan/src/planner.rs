@@ -1,0 +1,65 @@
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, btree_map::Entry},
+};
+
+use switchyard_types::{Generation, Limits, LimitsSpec, SlotId, StrategyDocument, StrategyName};
+
+use crate::{DesiredSlot, DesiredState};
+
+/// What a node with these labels runs, given every declared strategy at `generation`.
+///
+/// Of the strategies that match the node and claim one slot the highest priority wins. Equal ones are refused when they
+/// are applied; should two exist all the same, the smaller name wins, so that every node and the server agree. Slots are
+/// ordered by priority, then by the longer target, then by name. A document without a status was never accepted, and is
+/// passed over.
+pub fn plan(generation: Generation, documents: &[StrategyDocument], labels: &BTreeMap<String, String>) -> DesiredState {
+    let mut winners: BTreeMap<SlotId, &StrategyDocument> = BTreeMap::new();
+    for document in documents {
+        if document.status.is_none() || !document.spec.selector.matches(labels) {
+            continue;
+        }
+        match winners.entry(document.spec.slot()) {
+            Entry::Vacant(free) => {
+                free.insert(document);
+            }
+            Entry::Occupied(mut taken) if precedence(document) < precedence(taken.get()) => {
+                taken.insert(document);
+            }
+            Entry::Occupied(_) => {}
+        }
+    }
+    let mut ordered: Vec<_> = winners.into_values().collect();
+    ordered.sort_by(|a, b| precedence(a).cmp(&precedence(b)));
+    DesiredState { generation, slots: ordered.into_iter().filter_map(desired_slot).collect() }
+}
+
+/// Smaller decides first.
+fn precedence(document: &StrategyDocument) -> (Reverse<i32>, Reverse<usize>, &StrategyName) {
+    (Reverse(document.spec.priority), Reverse(document.spec.target.len()), &document.name)
+}
+
+fn desired_slot(document: &StrategyDocument) -> Option<DesiredSlot> {
+    let status = document.status.as_ref()?;
+    Some(DesiredSlot {
+        slot: document.spec.slot(),
+        strategy: document.name.clone(),
+        generation: status.generation,
+        digest: status.digest,
+        configuration: status.configuration.clone(),
+        limits: limits(document.spec.limits),
+    })
+}
+
+/// The server refuses limits out of range. A node whose ceiling is lower than the server's lowers them to its own:
+/// leaving the strategy out would take away a version that runs well.
+fn limits(spec: LimitsSpec) -> Limits {
+    let (default, ceiling) = (Limits::DEFAULT, Limits::CEILING);
+    let pick = |wish: Option<u64>, default: u64, ceiling: u64| wish.unwrap_or(default).clamp(1, ceiling);
+    Limits {
+        waited_call_us: pick(spec.waited_call_us, default.waited_call_us, ceiling.waited_call_us),
+        batched_call_us: pick(spec.batched_call_us, default.batched_call_us, ceiling.batched_call_us),
+        lifecycle_call_us: pick(spec.lifecycle_call_us, default.lifecycle_call_us, ceiling.lifecycle_call_us),
+        memory_bytes: pick(spec.memory_bytes, default.memory_bytes, ceiling.memory_bytes),
+    }
+}
