@@ -1,0 +1,26 @@
+use std::time::Duration;
+
+/// What a server can be told. The defaults fit; each field says why it would be turned.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Bytes of an uploaded plugin, at most [`switchyard_store::BLOB_BYTES_MAX`]. Lower it where authors are not trusted
+    /// with memory: every upload is held in memory once.
+    pub upload_bytes_max: u64,
+    /// How long a request may take. Raise it where the store is slow.
+    pub request_time_max: Duration,
+    /// How long an upload may take, sending and checking together. Raise it for authors on slow lines.
+    pub upload_time_max: Duration,
+    /// Connections at once. What comes beyond waits to be accepted.
+    pub connections_max: usize,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            upload_bytes_max: switchyard_store::BLOB_BYTES_MAX,
+            request_time_max: Duration::from_secs(30),
+            upload_time_max: Duration::from_secs(120),
+            connections_max: 256,
+        }
+    }
+}

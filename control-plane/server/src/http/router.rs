@@ -1,0 +1,126 @@
+use std::any::Any;
+
+use axum::{
+    Json, Router,
+    http::{Method, Uri},
+    middleware,
+    response::{IntoResponse, Response},
+};
+use switchyard_types::ErrorCode;
+use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        OpenApi as Document,
+        security::{Http, HttpAuthScheme, SecurityScheme},
+    },
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{App, auth, blobs, health, nodes, plugins, schemas::ErrorAnswer, strategies, timing};
+use crate::problem::Problem;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Switchyard admin API",
+        description = "Publishes plugins, declares strategies, and shows what nodes make of them.",
+    ),
+    components(schemas(ErrorAnswer)),
+    security(("token" = [])),
+    modifiers(&BearerToken),
+    tags(
+        (name = "plugins", description = "WebAssembly components that decide"),
+        (name = "strategies", description = "A plugin, its configuration, and where it decides"),
+        (name = "nodes", description = "What nodes report of themselves"),
+        (name = "server", description = "The server itself"),
+    ),
+)]
+struct Api;
+
+struct BearerToken;
+
+impl Modify for BearerToken {
+    fn modify(&self, document: &mut Document) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        document.components.get_or_insert_default().add_security_scheme("token", scheme);
+    }
+}
+
+/// The OpenAPI 3.1 document of the admin API.
+pub fn openapi() -> Document {
+    let mut document = Api::openapi();
+    document.merge(open().into_openapi());
+    document.merge(uploads().into_openapi());
+    document.merge(guarded().into_openapi());
+    document
+}
+
+/// Needs no token.
+fn open() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(health::get_health))
+}
+
+/// May take as long as an upload.
+fn uploads() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(plugins::publish_plugin))
+}
+
+/// Everything else.
+fn guarded() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(plugins::list_plugins))
+        .routes(routes!(plugins::get_plugin))
+        .routes(routes!(blobs::get_blob))
+        .routes(routes!(strategies::list_strategies, strategies::create_strategy))
+        .routes(routes!(strategies::get_strategy, strategies::put_strategy, strategies::delete_strategy))
+        .routes(routes!(nodes::list_nodes))
+        .routes(routes!(nodes::get_node))
+        .routes(routes!(get_openapi))
+}
+
+/// Every route with what stands around it. From the outside: log, panics, time, token.
+pub(crate) fn router(app: App) -> Router {
+    let token = || middleware::from_fn_with_state(app.clone(), auth::require_token);
+    let within = |bound| middleware::from_fn_with_state(bound, timing::within);
+    let (request, upload) = (app.config.request_time_max, app.config.upload_time_max);
+
+    let open = Router::from(open()).layer(within(request));
+    let uploads = Router::from(uploads()).layer(token()).layer(within(upload));
+    let guarded = Router::from(guarded()).layer(token()).layer(within(request));
+    open.merge(uploads)
+        .merge(guarded)
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(TraceLayer::new_for_http())
+        .with_state(app)
+}
+
+/// This document.
+#[utoipa::path(
+    get, path = "/v1/openapi.json", tag = "server", operation_id = "getOpenApi",
+    responses(
+        (status = 200, description = "OpenAPI 3.1", body = Object),
+        (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+    ),
+)]
+async fn get_openapi() -> Json<Document> {
+    Json(openapi())
+}
+
+async fn unknown_path(uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(100).collect();
+    Problem::not_found(format_args!("there is no path {path:?}: GET /v1/openapi.json lists them"))
+}
+
+async fn unknown_method(method: Method, uri: Uri) -> Problem {
+    let message = format!("{} does not take {method}: the Allow header says what it takes", uri.path());
+    Problem::new(ErrorCode::MethodNotAllowed, message)
+}
+
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+    Problem::internal(format!("panic: {}", text.unwrap_or_default())).into_response()
+}

@@ -1,0 +1,109 @@
+//! The shapes of the document are those of the types: the same keys, and values that are valid by them.
+
+use serde_json::{Value, json};
+use switchyard_types::{ApiError, ErrorCode, NodeStatus, Page, PluginManifest, Stage, StageFailure, StrategyDocument};
+
+use super::super::openapi;
+
+const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
+fn components() -> Value {
+    serde_json::to_value(openapi()).unwrap()["components"]["schemas"].clone()
+}
+
+/// `value` is valid by the shape, and has every key of it and no other.
+fn check(components: &Value, shape: &str, value: &Value) {
+    let schema = json!({"$ref": format!("#/components/schemas/{shape}"), "components": {"schemas": components}});
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let findings: Vec<_> =
+        validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(findings.is_empty(), "{shape}: {findings:?}");
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(value), keys(&components[shape]["properties"]), "{shape}");
+}
+
+/// With every optional key.
+fn manifest() -> Value {
+    let interests = json!({"events": ["hit"], "batch": 64, "tick_ms": 1000, "measures": [], "keys": true,
+                           "dense_scores": false});
+    json!({
+        "name": "a", "version": "0.1.0", "digest": DIGEST, "size_bytes": 1, "kinds": ["caching"],
+        "contracts": ["switchyard:caching@0.1.0"], "configuration_schema": {"type": "object"},
+        "configuration_default": {}, "state_format": "a", "interests": interests, "counters": ["c"], "gauges": [],
+    })
+}
+
+fn document() -> Value {
+    let limits = json!({"waited_call_us": 1, "batched_call_us": 1, "lifecycle_call_us": 1, "memory_bytes": 1});
+    let spec = json!({"kind": "caching", "plugin": "a@0.1.0", "target": "t", "selector": {"region": "eu"},
+                      "priority": -1, "limits": limits, "configuration": {"x": 1}});
+    let status = json!({"generation": {"epoch": 0, "counter": 1}, "digest": DIGEST, "configuration": {"x": 1}});
+    json!({"kind": "Strategy", "name": "s", "labels": {"team": "web"}, "resourceVersion": 7, "spec": spec,
+           "status": status})
+}
+
+fn node() -> Value {
+    let version = json!({"strategy": "s", "generation": {"epoch": 0, "counter": 1}, "digest": DIGEST});
+    let failure = json!({"version": version, "stage": "self-test", "reason": "r", "at_unix_ms": 1});
+    let shards = json!({"shards": 2, "quarantined": 0, "memory_bytes": 1, "victims_unknown": 0,
+                        "fallback_evictions": 0, "counters": {"c": 1.5}});
+    let hook = json!({"calls": 1, "traps": 0, "budget_exceeded": 0, "starved": 0, "invalid": 0, "fallbacks": 0,
+                      "busy": 0, "latency_p50_ns": 1, "latency_p99_ns": 2, "cpu_mean_ns": 3});
+    let slot = json!({
+        "slot": {"kind": "caching", "target": ""}, "received": version, "staged": version, "active": version,
+        "last_healthy": version, "last_failure": failure, "plugin": ["a", "0.1.0"], "flip_ms": 0.5,
+        "staging_ms": {"compile": 50.0}, "flips": 1, "shards": shards, "hooks": {"store": hook},
+    });
+    json!({
+        "node": "n", "labels": {"region": "eu"}, "generation": {"epoch": 0, "counter": 1},
+        "listeners": {"resp": "127.0.0.1:1"}, "contracts": ["c"], "slots": [slot], "live_generations": 1,
+        "live_instances": 2, "live_bytes": 3, "figures": {"cache.hits": 1.0}, "resident_bytes": 4, "at_unix_ms": 5,
+    })
+}
+
+#[test]
+fn every_shape_has_the_keys_of_its_type() {
+    let components = components();
+    let check = |shape: &str, value: &Value| check(&components, shape, value);
+
+    let manifest = serde_json::to_value(serde_json::from_value::<PluginManifest>(manifest()).unwrap()).unwrap();
+    check("PluginManifest", &manifest);
+    check("Interests", &manifest["interests"]);
+
+    let document = serde_json::to_value(serde_json::from_value::<StrategyDocument>(document()).unwrap()).unwrap();
+    check("StrategyDocument", &document);
+    check("StrategySpec", &document["spec"]);
+    check("LimitsSpec", &document["spec"]["limits"]);
+    check("StrategyStatus", &document["status"]);
+    check("Generation", &document["status"]["generation"]);
+
+    let node = serde_json::to_value(serde_json::from_value::<NodeStatus>(node()).unwrap()).unwrap();
+    check("NodeStatus", &node);
+    let slot = &node["slots"][0];
+    check("SlotStatus", slot);
+    check("SlotId", &slot["slot"]);
+    check("SlotVersion", &slot["active"]);
+    check("SlotFailure", &slot["last_failure"]);
+    check("ShardFigures", &slot["shards"]);
+    check("HookFigures", &slot["hooks"]["store"]);
+
+    let StageFailure { stage, reason } = StageFailure::new(Stage::Schema, "r");
+    let error = ApiError { code: ErrorCode::Refused, message: reason, stage: Some(stage), details: vec!["d".into()] };
+    check("Error", &serde_json::to_value(error).unwrap());
+    let page = Page { items: vec![node], continue_token: Some("61".to_owned()) };
+    check("Page_NodeStatus", &serde_json::to_value(page).unwrap());
+}
+
+#[test]
+fn every_code_and_stage_is_listed() {
+    let components = components();
+    let listed = |shape: &str| components[shape]["enum"].as_array().unwrap().clone();
+    for code in listed("ErrorCode") {
+        serde_json::from_value::<ErrorCode>(code).unwrap();
+    }
+    for stage in listed("Stage") {
+        serde_json::from_value::<Stage>(stage).unwrap();
+    }
+    assert!(listed("ErrorCode").contains(&serde_json::to_value(ErrorCode::Unavailable).unwrap()));
+    assert!(listed("Stage").contains(&serde_json::to_value(Stage::Drain).unwrap()));
+}

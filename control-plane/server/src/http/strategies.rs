@@ -1,0 +1,153 @@
+use axum::{Json, extract::State, http::StatusCode};
+use serde::Deserialize;
+use switchyard_types::{Page, StrategyDocument, StrategyName};
+
+use super::{
+    App,
+    extract::{JsonBody, PathOf, QueryOf},
+    plugins::TrialQuery,
+    schemas::{self, ErrorAnswer},
+};
+use crate::{
+    declarations::{Declared, Intent},
+    paging::{PageQuery, PageRequest},
+    problem::Problem,
+};
+
+/// Of a deletion.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct DeleteQuery {
+    /// Only if the strategy still is at this version.
+    #[serde(rename = "resourceVersion")]
+    #[param(rename = "resourceVersion")]
+    resource_version: Option<u64>,
+    /// Whether everything is checked and nothing changed.
+    #[serde(default, rename = "dryRun")]
+    #[param(rename = "dryRun", required = false)]
+    dry_run: bool,
+}
+
+/// Declares a strategy that does not exist yet.
+#[utoipa::path(
+    post, path = "/v1/strategies", tag = "strategies", operation_id = "createStrategy",
+    params(TrialQuery),
+    request_body = schemas::StrategyDocument,
+    responses(
+        (status = 201, description = "Declared", body = schemas::StrategyDocument),
+        (status = 400, description = "The document is not of the right shape", body = ErrorAnswer),
+        (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 404, description = "The plugin is not published", body = ErrorAnswer),
+        (status = 409, description = "The name is taken, or another strategy claims the slot", body = ErrorAnswer),
+        (status = 413, description = "The document is too large", body = ErrorAnswer),
+        (status = 415, description = "The body is not declared as application/json", body = ErrorAnswer),
+        (status = 422, description = "Refused at the stage that is named", body = ErrorAnswer),
+        (status = 429, description = "Too many trials at once", body = ErrorAnswer),
+        (status = 503, description = "The store does not answer, or it took too long", body = ErrorAnswer),
+    ),
+)]
+pub(super) async fn create_strategy(
+    State(app): State<App>,
+    QueryOf(query): QueryOf<TrialQuery>,
+    JsonBody(document): JsonBody<StrategyDocument>,
+) -> Result<(StatusCode, Json<StrategyDocument>), Problem> {
+    Ok(answer(app.declarations.apply(document, Intent::Create, query.dry_run).await?))
+}
+
+/// Creates or replaces a strategy. With a `resourceVersion` in the document, only the version that was read is replaced.
+/// What changes nothing for any node keeps its generation.
+#[utoipa::path(
+    put, path = "/v1/strategies/{name}", tag = "strategies", operation_id = "putStrategy",
+    params(("name" = String, Path, description = "Its name, the same as in the document"), TrialQuery),
+    request_body = schemas::StrategyDocument,
+    responses(
+        (status = 200, description = "Replaced, or the same as before", body = schemas::StrategyDocument),
+        (status = 201, description = "Created", body = schemas::StrategyDocument),
+        (status = 400, description = "The document is not of the right shape", body = ErrorAnswer),
+        (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 404, description = "The plugin is not published", body = ErrorAnswer),
+        (status = 409, description = "It has changed since it was read, or another strategy claims the slot",
+         body = ErrorAnswer),
+        (status = 413, description = "The document is too large", body = ErrorAnswer),
+        (status = 415, description = "The body is not declared as application/json", body = ErrorAnswer),
+        (status = 422, description = "Refused at the stage that is named", body = ErrorAnswer),
+        (status = 429, description = "Too many trials at once", body = ErrorAnswer),
+        (status = 503, description = "The store does not answer, or it took too long", body = ErrorAnswer),
+    ),
+)]
+pub(super) async fn put_strategy(
+    State(app): State<App>,
+    PathOf(name): PathOf<StrategyName>,
+    QueryOf(query): QueryOf<TrialQuery>,
+    JsonBody(document): JsonBody<StrategyDocument>,
+) -> Result<(StatusCode, Json<StrategyDocument>), Problem> {
+    if document.name != name {
+        let message = format!("the path names the strategy {name}, the document {}: make them the same", document.name);
+        return Err(Problem::invalid(message));
+    }
+    Ok(answer(app.declarations.apply(document, Intent::Apply, query.dry_run).await?))
+}
+
+/// Takes a strategy away. Its slot runs the next one that matches, or the built-in fallback.
+#[utoipa::path(
+    delete, path = "/v1/strategies/{name}", tag = "strategies", operation_id = "deleteStrategy",
+    params(("name" = String, Path, description = "Its name"), DeleteQuery),
+    responses(
+        (status = 200, description = "The strategy as it was last", body = schemas::StrategyDocument),
+        (status = 400, description = "The name or the query is not valid", body = ErrorAnswer),
+        (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 404, description = "There is none of this name", body = ErrorAnswer),
+        (status = 409, description = "It has changed since it was read", body = ErrorAnswer),
+        (status = 503, description = "The store does not answer, or it took too long", body = ErrorAnswer),
+    ),
+)]
+pub(super) async fn delete_strategy(
+    State(app): State<App>,
+    PathOf(name): PathOf<StrategyName>,
+    QueryOf(query): QueryOf<DeleteQuery>,
+) -> Result<Json<StrategyDocument>, Problem> {
+    Ok(Json(app.declarations.delete(&name, query.resource_version, query.dry_run).await?))
+}
+
+/// The declared strategies, by name.
+#[utoipa::path(
+    get, path = "/v1/strategies", tag = "strategies", operation_id = "listStrategies",
+    params(PageQuery),
+    responses(
+        (status = 200, description = "Part of the strategies", body = schemas::PageOf<schemas::StrategyDocument>),
+        (status = 400, description = "limit or continue is not valid", body = ErrorAnswer),
+        (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+    ),
+)]
+pub(super) async fn list_strategies(
+    State(app): State<App>,
+    QueryOf(query): QueryOf<PageQuery>,
+) -> Result<Json<Page<StrategyDocument>>, Problem> {
+    Ok(Json(app.declarations.list(&PageRequest::parse(query)?).await?))
+}
+
+/// One strategy.
+#[utoipa::path(
+    get, path = "/v1/strategies/{name}", tag = "strategies", operation_id = "getStrategy",
+    params(("name" = String, Path, description = "Its name")),
+    responses(
+        (status = 200, description = "The strategy and what the server added", body = schemas::StrategyDocument),
+        (status = 400, description = "Not a name", body = ErrorAnswer),
+        (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 404, description = "There is none of this name", body = ErrorAnswer),
+    ),
+)]
+pub(super) async fn get_strategy(
+    State(app): State<App>,
+    PathOf(name): PathOf<StrategyName>,
+) -> Result<Json<StrategyDocument>, Problem> {
+    Ok(Json(app.declarations.get(&name).await?))
+}
+
+fn answer(declared: Declared) -> (StatusCode, Json<StrategyDocument>) {
+    match declared {
+        Declared::Created(document) => (StatusCode::CREATED, Json(document)),
+        Declared::Replaced(document) => (StatusCode::OK, Json(document)),
+    }
+}

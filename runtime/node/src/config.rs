@@ -1,0 +1,32 @@
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use switchyard_cache::CacheConfig;
+
+/// What a node needs to be told. Everything else it is told by the store.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// The data folder. The node keeps to `node/` in it: `identity.json`, `received.json`, `healthy.json`, `blobs/`,
+    /// `compiled/` and `lock`.
+    pub data_dir: PathBuf,
+    /// What strategies select nodes by.
+    pub labels: BTreeMap<String, String>,
+    /// Where the cache is spoken to in the Redis protocol. Port 0: any free port.
+    pub resp_listen: SocketAddr,
+    /// The cache engine.
+    pub cache: CacheConfig,
+}
+
+/// Where the host of the node with this data folder keeps compiled plugins. They are the node's way to start within
+/// milliseconds, and may be deleted at any time.
+pub fn compiled_dir(data_dir: &Path) -> PathBuf {
+    node_dir(data_dir).join("compiled")
+}
+
+/// The node's part of a data folder.
+pub(crate) fn node_dir(data_dir: &Path) -> PathBuf {
+    data_dir.join("node")
+}

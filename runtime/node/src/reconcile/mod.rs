@@ -1,0 +1,14 @@
+//! Makes what runs equal to what is wanted. `steps` is pure and says what is to be done; `reconciler` does it, one step at
+//! a time, and may do it again: a step that is not needed is not planned.
+
+mod activate;
+mod boot;
+mod reconciler;
+mod stage;
+mod steps;
+mod trust;
+
+pub(crate) use boot::boot;
+pub(crate) use reconciler::Reconciler;
+pub(crate) use stage::Stager;
+pub(crate) use steps::{Actual, FailedAttempt, Probation};

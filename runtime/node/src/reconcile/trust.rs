@@ -1,0 +1,76 @@
+use std::{collections::BTreeSet, io, sync::Arc};
+
+use switchyard_plan::{DesiredSlot, DesiredState};
+use switchyard_types::{SlotId, Stage, StageFailure};
+
+use super::{Probation, Reconciler, reconciler::write};
+use crate::shared::SlotRecord;
+
+impl Reconciler {
+    /// The same content under another name or generation: the record says so, and so does the disk if it holds it.
+    pub(super) async fn relabel(&self, wanted: DesiredSlot) {
+        let healthy = self.shared.update_slot(&wanted.slot, |record| {
+            record.staged = Some(wanted.version());
+            record.actual.active = Some(wanted.clone());
+            record.actual.healthy.clone().filter(|healthy| healthy.same_content(&wanted))
+        });
+        if healthy.is_some() {
+            drop(self.remember(&wanted.slot.clone(), Some(wanted)).await);
+        }
+    }
+
+    pub(super) async fn confirm(&self, slot: SlotId) {
+        let Some(record) = self.shared.state().slots.remove(&slot) else { return };
+        let known = record.actual.healthy == record.actual.active;
+        let remembered = known || self.remember(&slot, record.actual.active).await.is_ok();
+        let probation = if remembered { None } else { self.trial() };
+        self.shared.update_slot(&slot, |record| {
+            record.actual.probation = probation;
+            if remembered {
+                record.trusted = record.running.clone();
+            }
+        });
+    }
+
+    pub(super) fn suspend(&self, slot: &SlotId) {
+        self.shared.update_slot(slot, |record| {
+            record.actual.probation = Some(Probation::Suspended);
+            if let Some(active) = &record.actual.active {
+                let reason = "quarantined before it was healthy: it trapped or missed its budget too often; the built-in \
+                              fallback decides in its place";
+                record.note_failure(active.version(), StageFailure::new(Stage::Flip, reason));
+            }
+        });
+    }
+
+    /// Puts what runs well in one slot on disk, then into the state, then drops plugins that nothing names any more.
+    pub(super) async fn remember(&self, slot: &SlotId, healthy: Option<DesiredSlot>) -> io::Result<()> {
+        let state = self.shared.state();
+        let others = state.slots.iter().filter(|(id, _)| *id != slot).filter_map(|(_, r)| r.actual.healthy.clone());
+        let slots: Vec<_> = others.chain(healthy.clone()).collect();
+        let record = DesiredState { generation: state.desired.generation, slots };
+        let folder = Arc::clone(&self.folder);
+        let written = write(move || folder.write_healthy(&record)).await;
+        if let Err(error) = &written {
+            tracing::error!(%slot, %error, "what is healthy could not be written");
+            return written;
+        }
+        self.shared.update_slot(slot, |record| record.actual.healthy = healthy);
+        self.prune().await;
+        Ok(())
+    }
+
+    async fn prune(&self) {
+        let state = self.shared.state();
+        let named = |record: SlotRecord| {
+            let failed = record.actual.failed.map(|failed| failed.wanted);
+            [record.actual.active, record.actual.healthy, failed].into_iter().flatten()
+        };
+        let slots = state.desired.slots.into_iter().chain(state.slots.into_values().flat_map(named));
+        let keep: BTreeSet<_> = slots.map(|slot| slot.digest).collect();
+        let blobs = self.stager.blobs.clone();
+        if let Err(error) = write(move || blobs.prune(&keep).map(|_| ())).await {
+            tracing::warn!(%error, "old plugins stay on disk");
+        }
+    }
+}

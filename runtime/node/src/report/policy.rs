@@ -1,0 +1,144 @@
+use switchyard_types::NodeStatus;
+
+/// The shortest time between two puts, in milliseconds, but for failures: a fleet that flips at once writes at most so
+/// often.
+const PUT_EVERY_MS: u64 = 500;
+/// How often figures alone are put, in milliseconds.
+const FIGURES_EVERY_MS: u64 = 5_000;
+
+/// The last status that the store has, and when it was put.
+#[derive(Debug, Clone)]
+pub(crate) struct LastPut {
+    pub(crate) status: NodeStatus,
+    pub(crate) at_ms: u64,
+}
+
+/// When this status should be put: now, at a later time unless it changes again, or not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Put {
+    Now,
+    At(u64),
+    Never,
+}
+
+/// A failure goes at once, another change after [`PUT_EVERY_MS`], figures alone after [`FIGURES_EVERY_MS`].
+pub(crate) fn when(last: Option<&LastPut>, status: &NodeStatus, now_ms: u64) -> Put {
+    let Some(last) = last else { return Put::Now };
+    let wait_ms = match compare(&last.status, status) {
+        Difference::Failure => 0,
+        Difference::Decision => PUT_EVERY_MS,
+        Difference::Figures => FIGURES_EVERY_MS,
+        Difference::None => return Put::Never,
+    };
+    let due_ms = last.at_ms.saturating_add(wait_ms);
+    if now_ms >= due_ms { Put::Now } else { Put::At(due_ms) }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Difference {
+    None,
+    Figures,
+    Decision,
+    Failure,
+}
+
+fn compare(old: &NodeStatus, new: &NodeStatus) -> Difference {
+    let failed = |status: &NodeStatus| -> Vec<_> {
+        status.slots.iter().filter_map(|slot| slot.last_failure.clone().map(|f| (slot.slot.clone(), f))).collect()
+    };
+    let before = failed(old);
+    if failed(new).iter().any(|failure| !before.contains(failure)) {
+        return Difference::Failure;
+    }
+    if decisions(old) != decisions(new) {
+        return Difference::Decision;
+    }
+    if figures(old) == figures(new) { Difference::None } else { Difference::Figures }
+}
+
+/// What somebody decided, without what was counted.
+fn decisions(status: &NodeStatus) -> NodeStatus {
+    let mut status = figures(status);
+    for slot in &mut status.slots {
+        let shards = std::mem::take(&mut slot.shards);
+        slot.shards.quarantined = shards.quarantined;
+        slot.shards.shards = shards.shards;
+        slot.hooks.clear();
+    }
+    status.figures.clear();
+    status.live_generations = 0;
+    status.live_instances = 0;
+    status.live_bytes = 0;
+    status
+}
+
+/// Without what changes by itself: the time, and the pages that the process happens to hold.
+fn figures(status: &NodeStatus) -> NodeStatus {
+    NodeStatus { at_unix_ms: 0, resident_bytes: 0, ..status.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use switchyard_types::{Digest, ShardFigures, SlotFailure, Stage, StageFailure};
+
+    fn status() -> NodeStatus {
+        serde_json::from_value(json!({
+            "node": "node-1", "generation": {"epoch": 0, "counter": 1}, "live_generations": 1, "live_instances": 2,
+            "live_bytes": 3, "resident_bytes": 4, "at_unix_ms": 5,
+            "slots": [{
+                "slot": {"kind": "caching"}, "received": null, "staged": null, "active": null, "last_healthy": null,
+                "last_failure": null, "plugin": null, "flip_ms": null, "flips": 0,
+                "shards": ShardFigures::default(),
+            }],
+        }))
+        .unwrap()
+    }
+
+    fn check(change: impl FnOnce(&mut NodeStatus), waits: Option<u64>) {
+        let last = LastPut { status: status(), at_ms: 1_000 };
+        let mut status = status();
+        change(&mut status);
+        for now_ms in [1_000, 1_499, 1_500, 5_999, 6_000] {
+            let expected = match waits.map(|wait_ms| 1_000 + wait_ms) {
+                None => Put::Never,
+                Some(due_ms) if now_ms >= due_ms => Put::Now,
+                Some(due_ms) => Put::At(due_ms),
+            };
+            assert_eq!(when(Some(&last), &status, now_ms), expected, "{status:?} at {now_ms}");
+        }
+    }
+
+    #[test]
+    fn the_first_status_goes_at_once() {
+        assert_eq!(when(None, &status(), 0), Put::Now);
+    }
+
+    #[test]
+    fn what_was_decided_goes_soon_and_what_was_counted_later() {
+        check(|_| {}, None);
+        check(|status| status.at_unix_ms += 1, None);
+        check(|status| status.resident_bytes += 4096, None);
+        check(|status| status.live_bytes += 1, Some(5_000));
+        check(|status| status.figures = [("cache.hits".to_owned(), 1.0)].into(), Some(5_000));
+        check(|status| status.slots[0].shards.fallback_evictions += 1, Some(5_000));
+        check(|status| status.generation = status.generation.next(), Some(500));
+        check(|status| status.slots[0].flips += 1, Some(500));
+        check(|status| status.slots[0].shards.quarantined += 1, Some(500));
+        check(|status| status.slots.clear(), Some(500));
+    }
+
+    #[test]
+    fn a_failure_goes_at_once() {
+        let failure = SlotFailure {
+            version: serde_json::from_value(json!({
+                "strategy": "a", "generation": {"epoch": 0, "counter": 1}, "digest": Digest::of(b"a"),
+            }))
+            .unwrap(),
+            failure: StageFailure::new(Stage::Link, "no such import"),
+            at_unix_ms: 7,
+        };
+        check(|status| status.slots[0].last_failure = Some(failure), Some(0));
+    }
+}

@@ -1,0 +1,81 @@
+use std::{collections::BTreeMap, sync::Arc};
+
+use switchyard_cache::Cache;
+use switchyard_host::{Host, SlotFigures};
+use switchyard_plan::DesiredSlot;
+use switchyard_types::{NodeId, NodeStatus, SlotId, SlotStatus};
+
+use crate::shared::{Shared, SlotRecord, unix_ms};
+
+/// Where the parts of a node's status are read.
+pub(crate) struct StatusSource {
+    pub(crate) node: NodeId,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) listeners: BTreeMap<String, String>,
+    pub(crate) host: Host,
+    pub(crate) cache: Cache,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl StatusSource {
+    /// The status now. It asks the host, which may take a moment: not for a task of its own.
+    pub(crate) fn read(&self) -> NodeStatus {
+        let figures: BTreeMap<_, _> = self.shared.slots.iter().map(|(id, slot)| (id, slot.figures())).collect();
+        let state = self.shared.state();
+        let slots = state.slots.into_iter().map(|(id, record)| {
+            let received = state.desired.slot(&id).map(DesiredSlot::version);
+            SlotStatus { received, ..slot_status(&id, record, figures.get(&id)) }
+        });
+        let gauges = self.host.gauges();
+        NodeStatus {
+            node: self.node.clone(),
+            labels: self.labels.clone(),
+            generation: state.desired.generation,
+            listeners: self.listeners.clone(),
+            contracts: Host::contracts(),
+            slots: slots.collect(),
+            live_generations: gauges.live_generations,
+            live_instances: gauges.live_instances,
+            live_bytes: gauges.live_bytes,
+            figures: self.cache.figures().named(),
+            resident_bytes: resident_bytes().unwrap_or_default(),
+            at_unix_ms: unix_ms(),
+        }
+    }
+}
+
+fn slot_status(slot: &SlotId, record: SlotRecord, figures: Option<&SlotFigures>) -> SlotStatus {
+    let plugin = record.running.as_ref().map(|strategy| {
+        let manifest = strategy.plugin().manifest();
+        (manifest.name.clone(), manifest.version.clone())
+    });
+    SlotStatus {
+        slot: slot.clone(),
+        received: None,
+        staged: record.staged,
+        active: record.actual.active.as_ref().map(DesiredSlot::version),
+        last_healthy: record.actual.healthy.as_ref().map(DesiredSlot::version),
+        last_failure: record.last_failure,
+        plugin,
+        flip_ms: figures.and_then(|figures| figures.last_swap.as_ref()).map(|swap| swap.flip_ms),
+        staging_ms: record.staging_ms,
+        flips: figures.map_or(0, |figures| figures.flips),
+        shards: figures.map(|figures| figures.shards.clone()).unwrap_or_default(),
+        hooks: figures.map(|figures| figures.hooks.clone()).unwrap_or_default(),
+    }
+}
+
+/// Pages that the process holds, from the second field of `/proc/self/statm`.
+fn resident_bytes() -> Option<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    pages.checked_mul(rustix::param::page_size() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_process_holds_memory() {
+        assert!(super::resident_bytes().unwrap() > 1 << 20);
+    }
+}

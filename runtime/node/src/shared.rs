@@ -1,0 +1,97 @@
+use std::{
+    collections::BTreeMap,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use parking_lot::Mutex;
+use switchyard_host::{Strategy, caching::CachingSlot};
+use switchyard_plan::DesiredState;
+use switchyard_types::{SlotFailure, SlotId, SlotVersion, StageFailure};
+use tokio::sync::watch;
+
+use crate::reconcile::Actual;
+
+/// What the parts of a node know in common: the slots that its engines ask, and what has become of each.
+pub(crate) struct Shared {
+    /// Slots of the engines; fixed for the life of the node.
+    pub(crate) slots: BTreeMap<SlotId, CachingSlot>,
+    /// Held for moments, never over an await or a call into the host.
+    state: Mutex<State>,
+    /// Counts changes of the state.
+    changes: watch::Sender<u64>,
+    started: Instant,
+}
+
+/// What is wanted, and what has become of it.
+#[derive(Clone, Default)]
+pub(crate) struct State {
+    /// What the node follows.
+    pub(crate) desired: DesiredState,
+    /// By slot: every slot of an engine, and those that are wanted and have none.
+    pub(crate) slots: BTreeMap<SlotId, SlotRecord>,
+}
+
+/// One slot as the node sees it.
+#[derive(Clone, Default)]
+pub(crate) struct SlotRecord {
+    /// What the reconciler plans with.
+    pub(crate) actual: Actual,
+    /// What passed every stage up to the flip.
+    pub(crate) staged: Option<SlotVersion>,
+    /// For people.
+    pub(crate) last_failure: Option<SlotFailure>,
+    /// Of the last staging, by stage, in milliseconds.
+    pub(crate) staging_ms: BTreeMap<String, f64>,
+    /// What decides.
+    pub(crate) running: Option<Strategy>,
+    /// What last ran well, kept compiled and linked so that going back to it takes no staging.
+    pub(crate) trusted: Option<Strategy>,
+}
+
+impl Shared {
+    pub(crate) fn new(slots: BTreeMap<SlotId, CachingSlot>) -> Self {
+        let served = || SlotRecord { actual: Actual { served: true, ..Actual::default() }, ..SlotRecord::default() };
+        let records = slots.keys().map(|slot| (slot.clone(), served())).collect();
+        let state = Mutex::new(State { desired: DesiredState::default(), slots: records });
+        Self { slots, state, changes: watch::Sender::new(0), started: Instant::now() }
+    }
+
+    /// Milliseconds since the node started.
+    pub(crate) fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The state as it is now.
+    pub(crate) fn state(&self) -> State {
+        self.state.lock().clone()
+    }
+
+    /// Changes the state, then wakes those who report it.
+    pub(crate) fn update<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let result = change(&mut self.state.lock());
+        self.changes.send_modify(|count| *count += 1);
+        result
+    }
+
+    /// Changes one slot; one that is not known yet is there afterwards.
+    pub(crate) fn update_slot<R>(&self, slot: &SlotId, change: impl FnOnce(&mut SlotRecord) -> R) -> R {
+        self.update(|state| change(state.slots.entry(slot.clone()).or_default()))
+    }
+
+    /// Wakes its holder after every change.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}
+
+impl SlotRecord {
+    /// Notes a failure for people; what runs stays as it is.
+    pub(crate) fn note_failure(&mut self, version: SlotVersion, failure: StageFailure) {
+        self.last_failure = Some(SlotFailure { version, failure, at_unix_ms: unix_ms() });
+    }
+}
+
+/// The wall clock, for display only.
+pub(crate) fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

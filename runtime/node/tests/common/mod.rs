@@ -1,0 +1,206 @@
+//! A store, blobs and nodes on a temporary folder: what a server would do, done by the test.
+
+#![allow(dead_code, reason = "every test file uses another part")]
+
+pub(crate) mod fixture;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use switchyard_cache::CacheConfig;
+use switchyard_host::{
+    Compiler, Host, HostConfig,
+    caching::{Budget, Unit},
+};
+use switchyard_node::{Node, NodeConfig, NodeError, NodeHandle, Upstream, compiled_dir};
+use switchyard_store::{BlobStore, ConfigStore, EmbeddedStore, Operation, Transaction, keyspace};
+use switchyard_types::{Digest, Generation, NodeStatus, SlotStatus, StrategyDocument};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Nothing here takes a second; a machine that does three other things may take a while.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// The bytes of one of the project's strategies.
+pub(crate) fn plugin(name: &str) -> Vec<u8> {
+    let folder = std::env::var_os("SWITCHYARD_PLUGINS").map(PathBuf::from);
+    let folder = folder.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins"));
+    let file = folder.join(format!("{name}.wasm"));
+    std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}: run cargo xtask test", file.display()))
+}
+
+/// What a server holds, and the data folder of one node.
+pub(crate) struct Fleet {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) store: EmbeddedStore,
+    pub(crate) blobs: BlobStore,
+    generation: Generation,
+}
+
+impl Fleet {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(folder.path().join("server/store.redb")).unwrap();
+        let blobs = BlobStore::open(folder.path().join("server/blobs")).unwrap();
+        Self { folder, store, blobs, generation: Generation { epoch: 1, counter: 0 } }
+    }
+
+    pub(crate) fn upstream(&self) -> Option<Upstream> {
+        Some(Upstream { store: Arc::new(self.store.clone()), blobs: Arc::new(self.blobs.clone()) })
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn node_file(&self, name: &str) -> PathBuf {
+        self.data().join("node").join(name)
+    }
+
+    /// Publishes a plugin of the project and declares a strategy of it.
+    pub(crate) async fn declare_plugin(&mut self, strategy: &str, name: &str, spec: Value) -> Digest {
+        let digest = self.blobs.put(&plugin(name)).await.unwrap();
+        self.declare(strategy, digest, spec).await;
+        digest
+    }
+
+    /// Declares a strategy with a digest that nobody has looked at.
+    pub(crate) async fn declare(&mut self, strategy: &str, digest: Digest, spec: Value) {
+        self.generation = self.generation.next();
+        let configuration = spec.get("configuration").cloned().unwrap_or(json!({}));
+        let mut full = json!({"kind": "caching", "plugin": digest});
+        full.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+        let status = json!({"generation": self.generation, "digest": digest, "configuration": configuration});
+        let document = json!({"kind": "Strategy", "name": strategy, "spec": full, "status": status});
+        let document: StrategyDocument = serde_json::from_value(document).unwrap();
+        let value = serde_json::to_vec(&document).unwrap().into();
+        self.commit(Operation::Put { key: keyspace::strategy(&document.name), value, lease: None }).await;
+    }
+
+    pub(crate) async fn delete(&mut self, strategy: &str) {
+        self.generation = self.generation.next();
+        self.commit(Operation::Delete { key: keyspace::strategy(&strategy.parse().unwrap()) }).await;
+    }
+
+    /// As if the store had been restored from a backup without saying so.
+    pub(crate) async fn delete_at(&mut self, strategy: &str, generation: Generation) {
+        self.generation = generation;
+        self.commit(Operation::Delete { key: keyspace::strategy(&strategy.parse().unwrap()) }).await;
+    }
+
+    async fn commit(&self, operation: Operation) {
+        let value = serde_json::to_vec(&self.generation).unwrap().into();
+        let generation = Operation::Put { key: keyspace::GENERATION.to_owned(), value, lease: None };
+        let operations = vec![operation, generation];
+        self.store.txn(Transaction { preconditions: Vec::new(), operations }).await.unwrap();
+    }
+
+    pub(crate) async fn try_start(&self, upstream: Option<Upstream>) -> Result<Running, NodeError> {
+        self.try_start_at("127.0.0.1:0".parse().unwrap(), upstream).await
+    }
+
+    pub(crate) async fn try_start_at(
+        &self,
+        address: SocketAddr,
+        upstream: Option<Upstream>,
+    ) -> Result<Running, NodeError> {
+        let compiled_dir = Some(compiled_dir(self.data()));
+        let host = Host::new(HostConfig { compiled_dir, ..HostConfig::new(Compiler::InProcess) }).unwrap();
+        let budget = Budget { unit: Unit::Entries, capacity: 100 };
+        let config = NodeConfig {
+            data_dir: self.data().to_owned(),
+            labels: [("region".to_owned(), "eu".to_owned())].into(),
+            resp_listen: address,
+            cache: CacheConfig { shards: 2, ..CacheConfig::new(budget) },
+        };
+        let node = Node::start(config, host.clone(), upstream).await?;
+        let (handle, stop) = (node.handle(), CancellationToken::new());
+        let task = tokio::spawn(node.run(stop.clone()));
+        Ok(Running { handle, host, stop, task })
+    }
+
+    pub(crate) async fn start(&self, upstream: Option<Upstream>) -> Running {
+        self.try_start(upstream).await.unwrap()
+    }
+}
+
+/// A node that serves.
+pub(crate) struct Running {
+    pub(crate) handle: NodeHandle,
+    pub(crate) host: Host,
+    stop: CancellationToken,
+    task: JoinHandle<Result<(), NodeError>>,
+}
+
+impl Running {
+    pub(crate) async fn status(&self) -> NodeStatus {
+        let handle = self.handle.clone();
+        tokio::task::spawn_blocking(move || handle.status()).await.unwrap()
+    }
+
+    /// The slot of the whole cache.
+    pub(crate) async fn slot(&self) -> SlotStatus {
+        let status = self.status().await;
+        status.slots.into_iter().find(|slot| slot.slot.target.is_empty()).unwrap()
+    }
+
+    /// What decides in the slot of the whole cache now.
+    pub(crate) async fn active(&self) -> Digest {
+        let slot = self.slot().await;
+        let Some(active) = &slot.active else { panic!("nothing is active: {slot:#?}") };
+        active.digest
+    }
+
+    /// Waits until the slot of the whole cache is as it should be, and returns it.
+    pub(crate) async fn slot_until(&self, what: &str, condition: impl Fn(&SlotStatus) -> bool) -> SlotStatus {
+        self.until(what, |status| status.slots.iter().any(|slot| slot.slot.target.is_empty() && condition(slot))).await;
+        self.slot().await
+    }
+
+    pub(crate) async fn until(&self, what: &str, condition: impl Fn(&NodeStatus) -> bool) -> NodeStatus {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let status = self.status().await;
+            if condition(&status) {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "{what} did not happen: {status:#?}");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Waits until this plugin decides and is remembered as healthy.
+    pub(crate) async fn until_healthy(&self, digest: Digest) -> SlotStatus {
+        self.slot_until("the strategy becomes healthy", |slot| {
+            slot.active.as_ref().is_some_and(|active| active.digest == digest) && slot.last_healthy == slot.active
+        })
+        .await
+    }
+
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+/// Waits until the store holds a status that is as it should be.
+pub(crate) async fn reported(fleet: &Fleet, node: &Running, what: &str, condition: impl Fn(&NodeStatus) -> bool) {
+    let key = keyspace::status(node.handle.id());
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let found = fleet.store.get(&key).await.unwrap();
+        let status = found.map(|found| serde_json::from_slice::<NodeStatus>(&found.value).unwrap());
+        if status.as_ref().is_some_and(&condition) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{what} was not reported: {status:#?}");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
