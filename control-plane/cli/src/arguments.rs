@@ -1,0 +1,60 @@
+use clap::{Args, Parser, Subcommand};
+
+use crate::{apply, delete, dev, get, node, output::Format, plugin, replay};
+
+const AFTER_HELP: &str = "\
+Exit status: 0 done, 1 failed or refused, 2 the command line is not valid.
+Results go to standard output, everything else to standard error; SWITCHYARD_LOG sets what is logged (default: warn).
+The server and its token: --server and --token, else SWITCHYARD_SERVER and SWITCHYARD_TOKEN, else the context file that \
+`switchyard dev` writes (SWITCHYARD_CONTEXT, else switchyard/context.json in the configuration folder).";
+
+/// Decisions inside running services, as plugins.
+#[derive(Debug, Parser)]
+#[command(name = "switchyard", version, after_help = AFTER_HELP, max_term_width = 110)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// How results are printed
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+    /// The server's address, for example http://127.0.0.1:7070
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// The admin token
+    #[arg(long, global = true, hide_env_values = true)]
+    pub(crate) token: Option<String>,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run a server and one node in this process; nothing else is needed
+    Dev(dev::Dev),
+    /// Run one node alone, from its last healthy set
+    Node(node::NodeVerb),
+    /// Read WebAssembly on standard input and write machine code on standard output, within limits
+    #[command(hide = true)]
+    CompileWorker,
+    /// Write, build, check and publish plugins
+    Plugin {
+        #[command(subcommand)]
+        verb: plugin::PluginVerb,
+    },
+    /// Create or replace strategies from a YAML or JSON manifest
+    Apply(apply::Apply),
+    /// List plugins, strategies or nodes, or show one
+    Get(get::Get),
+    /// Delete a strategy; its slot goes to the next one that matches, else to the built-in fallback
+    Delete(delete::Delete),
+    /// Play recorded traces through strategies and print hit ratios
+    Replay(replay::ReplayVerb),
+    /// Ask the server how it is
+    Health,
+}

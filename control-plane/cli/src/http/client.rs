@@ -1,0 +1,153 @@
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, header::CONTENT_TYPE};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use switchyard_types::{ApiError, NodeStatus, Page, PluginManifest, StrategyDocument, StrategyName};
+
+use super::connection::Connection;
+use crate::arguments::Global;
+
+/// Compiling and the self-test of a large plugin are within it.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Objects of one part of a list.
+const PAGE_LIMIT: usize = 500;
+/// Parts of one list: more objects than any server here keeps.
+const PAGES_MAX: usize = 1_000;
+
+/// One server of the admin API.
+pub(crate) struct Client {
+    connection: Connection,
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// The server that the command line, the environment or the context file names.
+    pub(crate) fn new(global: &Global) -> Result<Self> {
+        let connection = Connection::find(global)?;
+        // A proxy of the environment would see the token.
+        let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(ANSWER_TIMEOUT).no_proxy();
+        Ok(Self { connection, http: http.build().context("the HTTP client cannot start")? })
+    }
+
+    pub(crate) async fn health(&self) -> Result<Value> {
+        self.json(self.request(Method::GET, "health")).await
+    }
+
+    pub(crate) async fn plugins(&self) -> Result<Vec<PluginManifest>> {
+        self.list("plugins").await
+    }
+
+    pub(crate) async fn strategies(&self) -> Result<Vec<StrategyDocument>> {
+        self.list("strategies").await
+    }
+
+    pub(crate) async fn nodes(&self) -> Result<Vec<NodeStatus>> {
+        self.list("nodes").await
+    }
+
+    /// The strategy as it stands; none: there is none of this name.
+    pub(crate) async fn strategy(&self, name: &StrategyName) -> Result<Option<StrategyDocument>> {
+        let response = self.send(self.request(Method::GET, &format!("strategies/{name}"))).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        self.read(response).await.map(Some)
+    }
+
+    /// Creates or replaces it.
+    pub(crate) async fn put_strategy(&self, document: &StrategyDocument, dry_run: bool) -> Result<StrategyDocument> {
+        let path = format!("strategies/{}", document.name);
+        self.json(self.request(Method::PUT, &path).query(&dry_run_query(dry_run)).json(document)).await
+    }
+
+    pub(crate) async fn delete_strategy(&self, name: &StrategyName, resource_version: Option<u64>) -> Result<()> {
+        let query: Vec<(&str, u64)> =
+            resource_version.map(|version| ("resourceVersion", version)).into_iter().collect();
+        let response = self.send(self.request(Method::DELETE, &format!("strategies/{name}")).query(&query)).await?;
+        self.check(response).await.map(drop)
+    }
+
+    /// Publishes a component; whether it was new, and what the server knows of it now.
+    pub(crate) async fn push(&self, component: Vec<u8>, dry_run: bool) -> Result<(bool, PluginManifest)> {
+        let request = self.request(Method::POST, "plugins").query(&dry_run_query(dry_run));
+        let response = self.send(request.header(CONTENT_TYPE, "application/wasm").body(component)).await?;
+        let new = response.status() == StatusCode::CREATED;
+        Ok((new, self.read(response).await?))
+    }
+
+    async fn list<T: DeserializeOwned>(&self, what: &str) -> Result<Vec<T>> {
+        let mut items = Vec::new();
+        let mut after: Option<String> = None;
+        for _ in 0..PAGES_MAX {
+            let mut query = vec![("limit", PAGE_LIMIT.to_string())];
+            query.extend(after.map(|token| ("continue", token)));
+            let page: Page<T> = self.json(self.request(Method::GET, what).query(&query)).await?;
+            items.extend(page.items);
+            after = page.continue_token;
+            if after.is_none() {
+                return Ok(items);
+            }
+        }
+        bail!("the list of {what} has more than {} objects", PAGES_MAX * PAGE_LIMIT)
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}/v1/{path}", self.connection.server));
+        match &self.connection.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T> {
+        let response = self.send(request).await?;
+        self.read(response).await
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response> {
+        let Connection { server, server_source, .. } = &self.connection;
+        request.send().await.map_err(|error| {
+            let reason = if error.is_timeout() { "does not answer in time" } else { "cannot be reached" };
+            let cause = root_cause(&error);
+            anyhow::anyhow!("the server {server} ({server_source}) {reason}: {cause}; is `switchyard dev` running?")
+        })
+    }
+
+    async fn read<T: DeserializeOwned>(&self, response: Response) -> Result<T> {
+        let response = self.check(response).await?;
+        let body = response.bytes().await.context("the server's answer broke off")?;
+        serde_json::from_slice(&body).context("the server's answer is of another shape than this version knows")
+    }
+
+    /// An answer that is no success becomes an error: the server's own, or what can be said without it.
+    async fn check(&self, response: Response) -> Result<Response> {
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body = response.bytes().await.unwrap_or_default();
+        let error = match serde_json::from_slice::<ApiError>(&body) {
+            Ok(error) => anyhow::Error::new(error),
+            Err(_) => anyhow::anyhow!("{} answered {status}, which is not from Switchyard", self.connection.server),
+        };
+        if status == StatusCode::UNAUTHORIZED {
+            return Err(error.context(format!("the token ({}) was refused", self.connection.token_source)));
+        }
+        Err(error)
+    }
+}
+
+fn dry_run_query(dry_run: bool) -> Vec<(&'static str, impl Serialize)> {
+    if dry_run { vec![("dryRun", true)] } else { Vec::new() }
+}
+
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

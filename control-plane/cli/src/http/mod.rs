@@ -1,0 +1,6 @@
+//! The admin API as a client sees it: where the server is, with which token, and one method per act.
+
+mod client;
+mod connection;
+
+pub(crate) use client::Client;

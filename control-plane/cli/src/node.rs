@@ -1,0 +1,94 @@
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use serde_json::json;
+use switchyard_cache::{CacheConfig, SHARDS_MAX};
+use switchyard_host::caching::Budget;
+use switchyard_node::{Node, NodeConfig, compiled_dir};
+use switchyard_replay::Size;
+use tokio_util::sync::CancellationToken;
+
+use crate::{arguments::Global, compile, output, runtime::block_on, shutdown, table::pairs};
+
+/// What every node is told.
+#[derive(Debug, Args)]
+pub(crate) struct NodeArguments {
+    /// The data folder
+    #[arg(long, default_value = ".switchyard", value_name = "FOLDER")]
+    pub(crate) data: PathBuf,
+    /// Where the cache listens in the Redis protocol; port 0: any free port
+    #[arg(long, default_value = "127.0.0.1:6380", value_name = "ADDRESS")]
+    resp: SocketAddr,
+    /// What the cache may hold: 10000 counts entries, 256MiB counts bytes
+    #[arg(long, default_value = "256MiB", value_name = "SIZE")]
+    cache_budget: Size,
+    /// Into how many shards the cache is split; default: the number of processors, as a power of two
+    #[arg(long, value_name = "N", value_parser = shards)]
+    cache_shards: Option<usize>,
+    /// A label that strategies select nodes by; several times for several
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
+    label: Vec<(String, String)>,
+}
+
+impl NodeArguments {
+    /// As the node takes it.
+    pub(crate) fn config(&self) -> NodeConfig {
+        let mut cache = CacheConfig::new(self.budget());
+        cache.shards = self.cache_shards.unwrap_or(cache.shards);
+        let labels: BTreeMap<_, _> = self.label.iter().cloned().collect();
+        NodeConfig { data_dir: self.data.clone(), labels, resp_listen: self.resp, cache }
+    }
+
+    fn budget(&self) -> Budget {
+        self.cache_budget.budget()
+    }
+}
+
+fn shards(text: &str) -> Result<usize, String> {
+    let valid = |shards: &usize| (1..=SHARDS_MAX).contains(shards) && shards.is_power_of_two();
+    text.parse().ok().filter(valid).ok_or_else(|| format!("expected a power of two from 1 to {SHARDS_MAX}"))
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    let (key, value) = pair.ok_or("expected KEY=VALUE, for example region=eu")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeVerb {
+    #[command(flatten)]
+    node: NodeArguments,
+}
+
+pub(crate) fn run(verb: &NodeVerb, global: &Global) -> Result<()> {
+    block_on(start(&verb.node, global))
+}
+
+/// No server and no store: the node serves what it last ran well.
+async fn start(arguments: &NodeArguments, global: &Global) -> Result<()> {
+    let host = compile::host(Some(&compiled_dir(&arguments.data)))?;
+    let node = Node::start(arguments.config(), host, None).await.context("the node cannot start")?;
+    let handle = node.handle();
+    let ready = json!({ "resp": handle.resp_address(), "data": arguments.data, "node": handle.id() });
+    output::print(global.output, &ready, |_| {
+        let data = arguments.data.display().to_string();
+        Ok(pairs(&[("resp", handle.resp_address().to_string()), ("data", data), ("node", handle.id().to_string())]))
+    })?;
+    let stop = CancellationToken::new();
+    let running = node.run(stop.clone());
+    let signals = async {
+        let requested = stop.run_until_cancelled(shutdown::requested()).await;
+        stop.cancel();
+        requested.transpose().map(drop)
+    };
+    let stopped = stop.clone();
+    let running = async {
+        let ended = running.await;
+        stopped.cancel();
+        ended.context("the node has stopped")
+    };
+    let (node, signals) = tokio::join!(running, signals);
+    node.and(signals)
+}

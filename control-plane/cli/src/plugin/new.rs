@@ -1,0 +1,119 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde_json::json;
+use switchyard_types::{PluginName, StrategyKind};
+
+use crate::{arguments::Global, files, output};
+
+#[derive(Debug, Args)]
+pub(crate) struct New {
+    /// What the strategy decides about
+    #[arg(long, default_value = "caching")]
+    kind: StrategyKind,
+    /// The plugin's name
+    name: PluginName,
+    /// Where the project goes; default: a folder of its name
+    #[arg(long, value_name = "FOLDER")]
+    dir: Option<PathBuf>,
+    /// The folder of the SDK; default: the checkout that this program was built from, else the published version
+    #[arg(long, value_name = "FOLDER")]
+    sdk: Option<PathBuf>,
+}
+
+/// The files of a project, by their place in it.
+const CACHING: [(&str, &str); 5] = [
+    ("Cargo.toml", include_str!("../../templates/caching/Cargo.toml.template")),
+    ("src/lib.rs", include_str!("../../templates/caching/src/lib.rs.template")),
+    ("strategy.yaml", include_str!("../../templates/caching/strategy.yaml.template")),
+    ("README.md", include_str!("../../templates/caching/README.md.template")),
+    (".gitignore", include_str!("../../templates/caching/gitignore.template")),
+];
+
+/// The published SDK that this program's contracts belong to.
+const SDK_VERSION: &str = "0.1";
+const CHECKOUT_SDK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sdk/guest");
+
+pub(super) fn run(verb: &New, global: &Global) -> Result<()> {
+    let StrategyKind::Caching = verb.kind;
+    let folder = verb.dir.clone().unwrap_or_else(|| PathBuf::from(verb.name.as_str()));
+    refuse_occupied(&folder)?;
+    let sdk = sdk(verb.sdk.as_deref())?;
+    for (file, template) in CACHING {
+        let text = fill(template, &verb.name, &sdk);
+        files::write(&folder.join(file), text.as_bytes(), 0o644)?;
+    }
+    let result = json!({ "name": verb.name, "kind": verb.kind, "folder": folder });
+    output::print(global.output, &result, |_| Ok(show(&folder)))
+}
+
+fn show(folder: &Path) -> String {
+    let folder = folder.display();
+    format!("{folder} is ready: `cd {folder}`, `cargo test`, `switchyard plugin build`")
+}
+
+/// A folder with something in it is somebody's work.
+fn refuse_occupied(folder: &Path) -> Result<()> {
+    if folder.exists() && !folder.is_dir() {
+        bail!("{} is not a folder", folder.display());
+    }
+    if folder.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+        bail!("{} is not empty: name another folder", folder.display());
+    }
+    Ok(())
+}
+
+/// The right side of the dependency on the SDK.
+fn sdk(named: Option<&Path>) -> Result<String> {
+    let path = match named {
+        Some(named) => named,
+        None if Path::new(CHECKOUT_SDK).join("Cargo.toml").is_file() => Path::new(CHECKOUT_SDK),
+        None => return Ok(format!("{SDK_VERSION:?}")),
+    };
+    if !path.join("Cargo.toml").is_file() {
+        bail!("--sdk {} has no Cargo.toml: expected the folder sdk/guest of Switchyard", path.display());
+    }
+    let path = path.canonicalize().with_context(|| format!("{} cannot be read", path.display()))?;
+    Ok(format!("{{ path = {:?} }}", path.display().to_string()))
+}
+
+fn fill(template: &str, name: &PluginName, sdk: &str) -> String {
+    template.replace("{{name}}", name.as_str()).replace("{{type}}", &type_name(name)).replace("{{sdk}}", sdk)
+}
+
+/// `my-cache` is `MyCache` in Rust.
+fn type_name(name: &PluginName) -> String {
+    name.as_str()
+        .split('-')
+        .flat_map(|word| {
+            let mut letters = word.chars();
+            letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_of_a_template_is_filled() {
+        let name = "my-own-cache2".parse().unwrap();
+        assert_eq!(type_name(&name), "MyOwnCache2");
+        for (file, template) in CACHING {
+            let text = fill(template, &name, "\"0.1\"");
+            assert!(!text.contains("{{"), "{file}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_folder_with_something_in_it_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(refuse_occupied(folder.path()).is_ok());
+        assert!(refuse_occupied(&folder.path().join("new")).is_ok());
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        assert!(refuse_occupied(folder.path()).is_err());
+        assert!(refuse_occupied(&folder.path().join("file")).is_err());
+    }
+}

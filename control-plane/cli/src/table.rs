@@ -1,0 +1,40 @@
+use comfy_table::{Cell, CellAlignment, Table, presets};
+
+use crate::output::inert;
+
+/// A table for people: a head, and rows whose texts are made inert. Columns named in `right` hold numbers.
+pub(crate) fn table(head: &[&str], right: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(head.iter().map(|name| name.to_uppercase()));
+    for row in rows {
+        table.add_row(row.iter().map(|text| Cell::new(inert(text))));
+    }
+    for (index, name) in head.iter().enumerate() {
+        if let Some(column) = table.column_mut(index) {
+            column.set_padding((0, 2));
+            if right.contains(name) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+    }
+    table.trim_fmt()
+}
+
+/// Names and values, one pair a line.
+pub(crate) fn pairs(pairs: &[(&str, String)]) -> String {
+    let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let lines: Vec<String> = pairs.iter().map(|(name, value)| format!("{name:<width$}  {}", inert(value))).collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_aligned_to_the_right_and_foreign_text_is_inert() {
+        let rows = [vec!["a\u{7}".to_owned(), "1".to_owned()], vec!["bb".to_owned(), "100".to_owned()]];
+        assert_eq!(table(&["name", "hits"], &["hits"], rows), "NAME    HITS\na\\u{7}     1\nbb       100");
+        assert_eq!(pairs(&[("a", "1".to_owned()), ("long", "2".to_owned())]), "a     1\nlong  2");
+    }
+}

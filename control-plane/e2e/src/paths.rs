@@ -1,0 +1,56 @@
+//! Where the programs and plugins under test lie. What is absent stops with one line that says how to get it.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, ensure};
+
+/// The checkout that this was built from.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").components().collect()
+}
+
+/// The binary under test: `SWITCHYARD_BIN`, else the one built beside this program.
+pub fn switchyard() -> Result<PathBuf> {
+    let path = match env::var_os("SWITCHYARD_BIN") {
+        Some(path) => path.into(),
+        None => profile_folder()?.join("switchyard"),
+    };
+    present(path)
+}
+
+/// The component of a plugin: in `SWITCHYARD_PLUGINS`, else in `target/plugins`.
+pub fn plugin(name: &str) -> Result<PathBuf> {
+    let folder = match env::var_os("SWITCHYARD_PLUGINS") {
+        Some(folder) => folder.into(),
+        None => workspace().join("target/plugins"),
+    };
+    present(folder.join(format!("{name}.wasm")))
+}
+
+/// The Python that has the pinned redis-py.
+pub fn python() -> Result<PathBuf> {
+    present(workspace().join("target/python/bin/python"))
+}
+
+/// A program that comes with the system.
+pub fn program(name: &str) -> Result<PathBuf> {
+    let folders = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file());
+    found.with_context(|| format!("{name} is not installed: run `cargo xtask test`, which sets it up"))
+}
+
+fn present(path: PathBuf) -> Result<PathBuf> {
+    ensure!(path.is_file(), "{} is missing: run `cargo xtask test`, which builds and sets it up", path.display());
+    Ok(path)
+}
+
+/// `target/debug` or `target/release`: tests lie one level deeper.
+fn profile_folder() -> Result<PathBuf> {
+    let program = env::current_exe().context("this program does not know where it lies")?;
+    let folder = program.parent().context("this program lies in no folder")?;
+    let inner = folder.file_name().is_some_and(|name| name == "deps" || name == "examples");
+    Ok(if inner { folder.parent().unwrap_or(folder).to_path_buf() } else { folder.to_path_buf() })
+}

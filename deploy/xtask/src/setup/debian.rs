@@ -1,0 +1,157 @@
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    command::{command, execute, output},
+    workspace::Workspace,
+};
+
+/// What the tests and the demo start or are compared with, and the package that has it.
+const PEERS: [(&str, &str); 3] =
+    [("redis-server", "redis-server"), ("redis-cli", "redis-tools"), ("redis-benchmark", "redis-tools")];
+
+/// Debian 12's. Another version works, and figures beside it are not comparable with ours: so it is said.
+const REDIS_VERSION: &str = "v=7.0.";
+
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// Redis and its tools.
+pub(super) fn ensure_peers(workspace: &Workspace) -> Result<()> {
+    let mut missing: Vec<&str> =
+        PEERS.into_iter().filter(|(program, _)| find(program).is_none()).map(|(_, package)| package).collect();
+    missing.dedup();
+    install(workspace, &missing)?;
+    let version = output(command(workspace, "redis-server", ["--version"]))?;
+    if !version.contains(REDIS_VERSION) {
+        eprintln!("note: figures were taken beside Redis 7.0; this machine has: {}", version.trim());
+    }
+    Ok(())
+}
+
+/// Installs Debian packages where we may, else says what to run.
+pub(super) fn install(workspace: &Workspace, packages: &[&str]) -> Result<()> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let wanted = packages.join(" ");
+    if find("apt-get").is_none() || !is_root() {
+        bail!(
+            "{wanted}: missing, and only root may install: run `apt-get update && apt-get install -y {wanted}` as root"
+        );
+    }
+    execute(command(workspace, "apt-get", ["update", "--quiet"]))?;
+    let mut install = command(workspace, "apt-get", ["install", "--yes", "--quiet", "--no-install-recommends"]);
+    install.args(packages).env("DEBIAN_FRONTEND", "noninteractive");
+    execute(install).with_context(|| format!("{wanted}: apt-get cannot install it"))
+}
+
+/// A program on the search path.
+fn find(program: &str) -> Option<PathBuf> {
+    let paths = std::env::var_os("PATH")?;
+    std::env::split_paths(&paths).map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0")
+}
+
+/// One suite of Debian's archive, read with an apt of its own folders: the machine's configuration gives the mirror and
+/// is not touched.
+pub(super) struct Source {
+    folder: PathBuf,
+    options: Vec<String>,
+}
+
+impl Source {
+    /// Fetches the list of the suite.
+    pub(super) fn prepare(workspace: &Workspace, scratch: &Path, suite: &str) -> Result<Self> {
+        if find("apt-get").is_none() || find("dpkg-deb").is_none() {
+            bail!(
+                "apt-get and dpkg-deb are not here: run `rustup target add wasm32-unknown-unknown` where a toolchain server answers"
+            );
+        }
+        let folder = scratch.join("apt");
+        fs::create_dir_all(folder.join("lists/partial"))?;
+        fs::create_dir_all(folder.join("cache/archives/partial"))?;
+        let list = folder.join("sources.list");
+        fs::write(&list, format!("deb [signed-by={KEYRING}] {} {suite} main\n", mirror(workspace)?))?;
+        let option = |key: &str, value: &Path| format!("--option={key}={}", value.display());
+        let options = vec![
+            option("Dir::Etc::SourceList", &list),
+            option("Dir::Etc::SourceParts", Path::new("/dev/null")),
+            option("Dir::State::Lists", &folder.join("lists")),
+            option("Dir::Cache", &folder.join("cache")),
+            // Without it apt drops to a user of its own, who may not read a folder under somebody's home.
+            "--option=APT::Sandbox::User=root".to_owned(),
+        ];
+        let source = Self { folder, options };
+        execute(source.apt("apt-get", ["update", "--quiet"]))
+            .with_context(|| format!("{suite}: its list cannot be had"))?;
+        Ok(source)
+    }
+
+    /// The versions that the suite has of a package.
+    pub(super) fn versions(&self, package: &str) -> Result<Vec<String>> {
+        let table = output(self.apt("apt-cache", ["madison", package]))?;
+        Ok(table.lines().filter_map(|line| Some(line.split('|').nth(1)?.trim().to_owned())).collect())
+    }
+
+    /// Fetches one package file; apt checks it against the signed list.
+    pub(super) fn download(&self, package: &str, version: &str) -> Result<PathBuf> {
+        let mut download = self.apt("apt-get", ["download", "--quiet"]);
+        download.arg(format!("{package}={version}"));
+        execute(download)?;
+        let file = self.folder.read_dir()?.filter_map(Result::ok).map(|entry| entry.path()).find(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with(&format!("{package}_")) && name.ends_with(".deb")
+        });
+        file.with_context(|| format!("apt-get has not written {package} to {}", self.folder.display()))
+    }
+
+    fn apt<'a>(&self, program: &str, arguments: impl IntoIterator<Item = &'a str>) -> Command {
+        let mut apt = Command::new(program);
+        apt.args(&self.options).args(arguments).current_dir(&self.folder);
+        apt
+    }
+}
+
+/// Where this machine gets Debian from, as apt itself says.
+fn mirror(workspace: &Workspace) -> Result<String> {
+    let format = "$(REPO_URI) $(RELEASE) $(COMPONENT)";
+    let targets = output(command(workspace, "apt-get", ["indextargets", "--format", format, "Created-By: Packages"]))?;
+    let codename = codename()?;
+    pick_mirror(&targets, &codename)
+        .with_context(|| format!("apt's configuration names no mirror of Debian {codename}: add one to /etc/apt"))
+}
+
+fn pick_mirror(targets: &str, codename: &str) -> Option<String> {
+    targets.lines().find_map(|line| match line.split(' ').collect::<Vec<_>>().as_slice() {
+        [mirror, release, "main"] if *release == codename => Some((*mirror).to_owned()),
+        _ => None,
+    })
+}
+
+fn codename() -> Result<String> {
+    let release = fs::read_to_string("/etc/os-release").context("/etc/os-release cannot be read")?;
+    let name = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    Ok(name.context("/etc/os-release has no VERSION_CODENAME")?.trim_matches('"').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mirror_is_the_one_of_the_release_itself() {
+        let targets = "http://security.example/ bookworm-security main\n\
+                       http://other.example/ nodistro main\n\
+                       http://mirror.example/debian/ bookworm main\n";
+        assert_eq!(pick_mirror(targets, "bookworm").as_deref(), Some("http://mirror.example/debian/"));
+        assert_eq!(pick_mirror(targets, "trixie"), None);
+    }
+}

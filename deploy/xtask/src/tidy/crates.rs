@@ -1,0 +1,65 @@
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::{
+    command::{cargo, output},
+    workspace::Workspace,
+};
+
+/// A crate of the workspace.
+pub(super) struct Crate {
+    /// Its name.
+    pub(super) name: String,
+    /// Its folder, relative to the root.
+    pub(super) folder: String,
+    /// Its manifest.
+    pub(super) manifest: PathBuf,
+    /// The first file of every library and binary.
+    pub(super) roots: Vec<PathBuf>,
+    /// What it depends on, also for tests and builds.
+    pub(super) dependencies: Vec<String>,
+}
+
+/// The crates as Cargo sees them.
+pub(super) fn read(workspace: &Workspace) -> Result<Vec<Crate>> {
+    let text = output(cargo(workspace, ["metadata", "--no-deps", "--format-version", "1", "--locked"]))?;
+    let metadata: Value = serde_json::from_str(&text).context("cargo metadata did not print JSON")?;
+    let root = field(&metadata, "workspace_root").as_str().unwrap_or_default();
+    list(field(&metadata, "packages")).map(|package| read_one(package, root)).collect()
+}
+
+fn read_one(package: &Value, root: &str) -> Result<Crate> {
+    let manifest = PathBuf::from(text(field(package, "manifest_path"))?);
+    let folder = manifest.parent().and_then(|folder| folder.strip_prefix(root).ok()).context("a crate has a folder")?;
+    let is_root = |target: &&Value| {
+        list(field(target, "kind")).any(|kind| kind == "bin" || kind == "lib" || kind == "rlib" || kind == "cdylib")
+    };
+    let roots = list(field(package, "targets"))
+        .filter(is_root)
+        .map(|target| text(field(target, "src_path")).map(PathBuf::from))
+        .collect::<Result<_>>()?;
+    let dependencies = list(field(package, "dependencies"))
+        .map(|dependency| text(field(dependency, "name")).map(str::to_owned))
+        .collect::<Result<_>>()?;
+    Ok(Crate {
+        name: text(field(package, "name"))?.to_owned(),
+        folder: folder.to_string_lossy().into_owned(),
+        manifest: manifest.clone(),
+        roots,
+        dependencies,
+    })
+}
+
+fn field<'a>(value: &'a Value, name: &str) -> &'a Value {
+    value.get(name).unwrap_or(&Value::Null)
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn text(value: &Value) -> Result<&str> {
+    value.as_str().context("cargo metadata has another shape than this task knows")
+}
