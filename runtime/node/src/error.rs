@@ -32,7 +32,10 @@ pub enum NodeError {
     /// The cache engine did not start or broke.
     #[error("the cache engine does not run")]
     Cache(#[source] CacheError),
-    /// A part of the node ended by itself.
-    #[error("{0} ended by itself")]
-    Ended(&'static str),
+    /// The cache engine panicked.
+    #[error("the cache engine has broken down")]
+    Broken(#[source] tokio::task::JoinError),
+    /// The cache engine ended although nobody told it to.
+    #[error("the cache engine has ended by itself")]
+    Ended,
 }

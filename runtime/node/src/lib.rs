@@ -10,6 +10,7 @@
 
 mod agent;
 mod backoff;
+mod causes;
 mod config;
 mod error;
 mod folder;

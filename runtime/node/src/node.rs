@@ -3,7 +3,12 @@ use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc, time::Duration}
 use switchyard_cache::{Cache, CacheConfig, CacheService};
 use switchyard_host::Host;
 use switchyard_types::{NodeId, NodeStatus, SlotId, StrategyKind};
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -72,30 +77,38 @@ impl Node {
         self.handle.clone()
     }
 
-    /// Serves until shutdown, then drains for a bounded time. A part that ends by itself ends the node.
+    /// Serves until shutdown, then drains for a bounded time. The engine's end is the node's end; the other parts are not
+    /// supposed to end, and when one does all the same, clients go on being served.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), NodeError> {
         let stop = shutdown.child_token();
         let _stop_when_dropped = stop.clone().drop_guard();
         // A token of its own: an engine that fails cancels the one that it was given.
         let mut service = tokio::spawn(self.service.run(stop.child_token()));
-        let mut parts = vec![tokio::spawn(self.agent.run(stop.clone()))];
+        let mut parts = JoinSet::new();
+        parts.spawn(self.agent.run(stop.clone()));
         if let Some((follower, reporter)) = self.upstream {
-            parts.push(tokio::spawn(follower.run(stop.clone())));
-            parts.push(tokio::spawn(reporter.run(stop.clone())));
+            parts.spawn(follower.run(stop.clone()));
+            parts.spawn(reporter.run(stop.clone()));
         }
-        let ended = tokio::select! {
-            // First: on shutdown the engine ends too, and that is no failure.
-            biased;
-            () = stop.cancelled() => None,
-            served = &mut service => Some(served),
+        let ended = loop {
+            tokio::select! {
+                // First: on shutdown everything else ends too, and that is no failure.
+                biased;
+                () = stop.cancelled() => break None,
+                served = &mut service => break Some(served),
+                Some(part) = parts.join_next() => tracing::error!(?part, "a part of the node has ended by itself"),
+            }
         };
         stop.cancel();
-        drain(service, parts, ended.is_some()).await;
         match ended {
-            None => Ok(()),
-            Some(Ok(Err(error))) => Err(NodeError::Cache(error)),
-            Some(Ok(Ok(())) | Err(_)) => Err(NodeError::Ended("the cache engine")),
+            None => drain(parts, Some(service)).await,
+            Some(served) => {
+                drain(parts, None::<JoinHandle<()>>).await;
+                served.map_err(NodeError::Broken)?.map_err(NodeError::Cache)?;
+                return Err(NodeError::Ended);
+            }
         }
+        Ok(())
     }
 }
 
@@ -129,14 +142,12 @@ fn open_blobs(folder: &DataFolder) -> Result<LocalBlobs, NodeError> {
 }
 
 /// Waits for every part, together no longer than the bound. What is not done by then is dropped with its task.
-async fn drain<T>(service: JoinHandle<T>, parts: Vec<JoinHandle<()>>, service_ended: bool) {
+async fn drain<T>(mut parts: JoinSet<()>, service: Option<JoinHandle<T>>) {
     let all = async {
-        if !service_ended {
+        if let Some(service) = service {
             drop(service.await);
         }
-        for part in parts {
-            drop(part.await);
-        }
+        while parts.join_next().await.is_some() {}
     };
     if timeout(Duration::from_secs(DRAIN_SECONDS_MAX), all).await.is_err() {
         tracing::warn!("the node stops before everything has ended: {DRAIN_SECONDS_MAX} s have passed");

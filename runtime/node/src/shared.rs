@@ -84,6 +84,20 @@ impl Shared {
     }
 }
 
+impl State {
+    /// Notes in every slot that runs something else why `desired` is not followed. Said once, not at every try.
+    pub(crate) fn note_not_followed(&mut self, desired: &DesiredState, failure: &StageFailure) {
+        for wanted in &desired.slots {
+            let Some(record) = self.slots.get_mut(&wanted.slot) else { continue };
+            let runs = record.actual.active.as_ref().is_some_and(|active| active.same_content(wanted));
+            let said = record.last_failure.as_ref().is_some_and(|last| last.failure == *failure);
+            if !runs && !said {
+                record.note_failure(wanted.version(), failure.clone());
+            }
+        }
+    }
+}
+
 impl SlotRecord {
     /// Notes a failure for people; what runs stays as it is.
     pub(crate) fn note_failure(&mut self, version: SlotVersion, failure: StageFailure) {

@@ -6,7 +6,7 @@ use switchyard_types::{Generation, StrategyDocument};
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff::Backoff;
+use crate::{backoff::Backoff, causes::with_causes};
 
 /// Where a node's desired state and plugins come from.
 #[derive(Clone)]
@@ -53,7 +53,8 @@ impl Follower {
             let Some(Err(error)) = shutdown.run_until_cancelled(self.follow(&mut failures)).await else { return };
             failures += 1;
             let delay = Backoff::STORE.jittered(failures);
-            tracing::warn!(%error, ?delay, "the store is asked again; the node goes on with what it has");
+            let error = with_causes(&error);
+            tracing::warn!(error, ?delay, "the store is asked again; the node goes on with what it has");
             if shutdown.run_until_cancelled(tokio::time::sleep(delay)).await.is_none() {
                 return;
             }

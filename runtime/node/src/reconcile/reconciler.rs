@@ -52,10 +52,14 @@ impl Reconciler {
     }
 
     /// Follows another desired state from now on, once it is on disk: a node that dies while it stages knows what it was
-    /// told.
+    /// told. What the disk refuses is not followed, and every slot that it would change says so.
     pub(crate) async fn follow(&self, desired: DesiredState) -> io::Result<()> {
         let (folder, record) = (Arc::clone(&self.folder), desired.clone());
-        write(move || folder.write_received(&record)).await?;
+        if let Err(error) = write(move || folder.write_received(&record)).await {
+            let reason = format!("the desired state cannot be written to the node's data folder: {error}");
+            self.shared.update(|state| state.note_not_followed(&desired, &StageFailure::new(Stage::Fetch, reason)));
+            return Err(error);
+        }
         self.shared.update(|state| state.desired = desired);
         Ok(())
     }

@@ -11,7 +11,7 @@ use switchyard_store::{BlobError, BlobSource};
 use switchyard_types::{Digest, Stage, StageFailure};
 use tokio::{task::spawn_blocking, time::timeout};
 
-use crate::folder::LocalBlobs;
+use crate::{causes::with_causes, folder::LocalBlobs};
 
 /// How long the plugin's bytes may take to arrive, in seconds: 64 MiB over a slow link. The active version decides
 /// meanwhile.
@@ -89,7 +89,7 @@ fn other_bytes(digest: &Digest) -> StageFailure {
 
 fn fetch_failure(error: BlobError) -> StageFailure {
     let stage = if matches!(error, BlobError::Corrupt(_)) { Stage::Verify } else { Stage::Fetch };
-    StageFailure::new(stage, error)
+    StageFailure::new(stage, with_causes(&error))
 }
 
 /// Times of stages that follow each other.

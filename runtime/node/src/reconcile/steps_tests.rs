@@ -97,7 +97,7 @@ fn a_slot_that_no_engine_asks_is_refused_once_and_forgotten() {
     let check = |wanted: &[DesiredSlot], actual: BTreeMap<_, _>, expected: &[Step]| {
         assert_eq!(steps(&desired(wanted), &actual, NOW_MS), expected);
     };
-    check(&[wanted.clone()], BTreeMap::new(), &[Step::Refuse(wanted.clone())]);
+    check(std::slice::from_ref(&wanted), BTreeMap::new(), &[Step::Refuse(wanted.clone())]);
     check(&[wanted], BTreeMap::from([(slot_id("web"), refused.clone())]), &[]);
     check(&[], BTreeMap::from([(slot_id("web"), refused)]), &[Step::Forget(slot_id("web"))]);
 }

@@ -11,7 +11,7 @@ use super::{
     StatusSource,
     policy::{LastPut, Put, when},
 };
-use crate::{backoff::Backoff, upstream::STORE_SECONDS_MAX};
+use crate::{backoff::Backoff, causes::with_causes, upstream::STORE_SECONDS_MAX};
 
 /// How often figures are looked at, in milliseconds, when nothing else happens.
 const LOOK_EVERY_MS: u64 = 1_000;
@@ -54,7 +54,8 @@ impl Reporter {
                         }
                         Err(error) => {
                             failures += 1;
-                            tracing::warn!(%error, "the node's status was not stored");
+                            let error = with_causes(&error);
+                            tracing::warn!(error, "the node's status was not stored");
                             tokio::time::sleep(Backoff::STORE.jittered(failures)).await;
                         }
                     },
