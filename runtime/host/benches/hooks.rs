@@ -182,9 +182,9 @@ fn bare() -> Bare {
     let resize = find("switchyard:caching/caching@0.1.0", "resize");
     let store_hook = find("switchyard:caching/caching@0.1.0", "store");
     let configure: TypedFunc<(&str, u64), (Result<(), String>,)> =
-        instance.get_typed_func(&mut store, &configure).expect("configure");
-    let resize: TypedFunc<(Budget,), ()> = instance.get_typed_func(&mut store, &resize).expect("resize");
-    let store_hook = instance.get_typed_func(&mut store, &store_hook).expect("store");
+        instance.get_typed_func(&mut store, configure).expect("configure");
+    let resize: TypedFunc<(Budget,), ()> = instance.get_typed_func(&mut store, resize).expect("resize");
+    let store_hook = instance.get_typed_func(&mut store, store_hook).expect("store");
     configure.call(&mut store, ("{}", 1)).expect("called").0.expect("configured");
     resize.call(&mut store, (Budget { unit: Unit::Entries, capacity: CAPACITY },)).expect("resized");
     Bare { store, resize, store_hook }

@@ -98,7 +98,11 @@ fn run(shared: &Shared) {
                 }
             }
             Job::PassTime(slots) => {
-                let fine = slots.iter().filter_map(Weak::upgrade).fold(false, |fine, slot| slot.pass_time() || fine);
+                // Every slot is asked: the first that wants the finer period must not end it.
+                let mut fine = false;
+                for slot in slots.iter().filter_map(Weak::upgrade) {
+                    fine |= slot.pass_time();
+                }
                 let mut state = shared.state.lock();
                 state.next_timer = Some(Instant::now() + if fine { TIMER_PERIOD } else { IDLE_PERIOD });
                 drop(state);

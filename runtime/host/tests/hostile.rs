@@ -1,6 +1,8 @@
 //! Plugins that behave until the self-test is over and then do not: each limit fires, the host lives, the fallback
 //! answers, other slots are untouched.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+
 mod support;
 
 use switchyard_host::{Host, Upkeep};

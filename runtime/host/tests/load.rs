@@ -1,5 +1,7 @@
 //! From bytes to a strategy: what is refused, at which stage, and that the rest is shared.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+
 mod support;
 
 use serde_json::json;

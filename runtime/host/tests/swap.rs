@@ -1,5 +1,7 @@
 //! The staged swap: nothing is forgotten, nothing is lost, nothing is left behind.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+
 mod support;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

@@ -76,11 +76,11 @@ impl CachingCalls {
         let (resize, store_, observe, adopt, tick) =
             (find("resize")?, find("store")?, find("observe")?, find("adopt")?, find("tick")?);
         Ok(Self {
-            resize: instance.get_typed_func(&mut *store, &resize)?,
-            store: instance.get_typed_func(&mut *store, &store_)?,
-            observe: instance.get_typed_func(&mut *store, &observe)?,
-            adopt: instance.get_typed_func(&mut *store, &adopt)?,
-            tick: instance.get_typed_func(&mut *store, &tick)?,
+            resize: instance.get_typed_func(&mut *store, resize)?,
+            store: instance.get_typed_func(&mut *store, store_)?,
+            observe: instance.get_typed_func(&mut *store, observe)?,
+            adopt: instance.get_typed_func(&mut *store, adopt)?,
+            tick: instance.get_typed_func(&mut *store, tick)?,
         })
     }
 }

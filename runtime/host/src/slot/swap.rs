@@ -16,6 +16,12 @@ use crate::{HostError, Strategy, gauges::GenerationGuard, kind::Kind, quarantine
 /// A call in progress ends within its wall cap; whoever holds a shard longer than this is broken, and the swap gives up.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
 
+/// How long nobody decided, and who decided before.
+struct Flipped<K: Kind> {
+    flip_ms: f64,
+    old: Vec<Option<Running<K>>>,
+}
+
 impl<K: Kind> Slot<K> {
     /// Lets `strategy` decide from now on. Everything that can fail happens before the flip; whatever fails, the old
     /// instances go on as if nothing had been tried.
@@ -85,7 +91,7 @@ impl<K: Kind> Shared<K> {
             staged.iter_mut().enumerate().try_for_each(|(index, staged)| self.catch_up(index, &mut staged.instance))
         })?;
         let adopted = staged.iter().map(|staged| staged.adopted).sum();
-        let (flip_ms, old) = self.flip(strategy, seed, staged)?;
+        let Flipped { flip_ms, old } = self.flip(strategy, seed, staged)?;
         timed(&mut times, Stage::Drain, || drop(old));
         times.insert(Stage::Flip.to_string(), flip_ms);
         Ok(SwapReport { unchanged: false, flip_ms, export_ms, adopted, staging_ms: times })
@@ -112,12 +118,7 @@ impl<K: Kind> Shared<K> {
 
     /// Every shard passes to its new instance while all are locked, so no two decisions of one moment come from two
     /// versions. Holding the locks is the only time during which nobody decides.
-    fn flip(
-        &self,
-        strategy: &Strategy,
-        seed: u64,
-        mut staged: Vec<Staged<K>>,
-    ) -> Result<(f64, Vec<Option<Running<K>>>), HostError> {
+    fn flip(&self, strategy: &Strategy, seed: u64, mut staged: Vec<Staged<K>>) -> Result<Flipped<K>, HostError> {
         let table = self.table.upgrade().ok_or_else(|| swap_error(Stage::Flip, "the engine is gone"))?;
         let mut cells = self.lock_all()?;
         let start = Instant::now();
@@ -138,7 +139,7 @@ impl<K: Kind> Shared<K> {
         }
         self.quarantined_until_ms.store(0, Relaxed);
         drop(cells);
-        Ok((start.elapsed().as_secs_f64() * 1_000.0, old))
+        Ok(Flipped { flip_ms: start.elapsed().as_secs_f64() * 1_000.0, old })
     }
 
     fn lock_all(&self) -> Result<Vec<MutexGuard<'_, Cell<K>>>, HostError> {

@@ -1,5 +1,7 @@
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 //! Fixtures: hostile plugins from small texts, and a table as plain as can be.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::{
     collections::{BTreeMap, VecDeque},
