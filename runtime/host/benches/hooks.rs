@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p switchyard-host --bench hooks`; needs `target/plugins/caching-lru.wasm` (`cargo xtask setup` makes it).
 
-#![allow(missing_docs, clippy::expect_used, reason = "a bench")]
+#![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, reason = "a bench")]
 
 use std::{
     hint::black_box,
