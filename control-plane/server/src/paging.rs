@@ -50,7 +50,11 @@ pub(crate) fn encode(key: &str) -> String {
 pub(crate) fn decode(token: &str) -> Result<String, Problem> {
     let wrong = || Problem::invalid("continue is not a token of this list: take it from an answer, or leave it out");
     let hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    if token.is_empty() || token.len() > TOKEN_CHARS_MAX || token.len() % 2 != 0 || !token.as_bytes().iter().all(hex) {
+    if token.is_empty()
+        || token.len() > TOKEN_CHARS_MAX
+        || !token.len().is_multiple_of(2)
+        || !token.as_bytes().iter().all(hex)
+    {
         return Err(wrong());
     }
     let mut key = String::with_capacity(token.len() / 2);

@@ -3,7 +3,7 @@ use std::{collections::VecDeque, sync::Arc};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::Value;
-use switchyard_host::{Host, Plugin};
+use switchyard_host::{CallError, Host, HostError, Plugin};
 use switchyard_store::BlobStore;
 use switchyard_types::{Digest, Limits, PluginManifest, Stage};
 use tokio::task::spawn_blocking;
@@ -14,6 +14,8 @@ use crate::{gate::Gate, problem::Problem, schema::ConfigurationSchema};
 const TRIALS_MAX: usize = 2;
 /// Trials that may wait for one of these places.
 const TRIALS_WAITING_MAX: usize = 16;
+/// Times that one trial is made when the machine gave the plugin no CPU time: that says nothing about the plugin.
+const ATTEMPTS_MAX: usize = 3;
 /// Plugins that stay loaded between requests, so that declaring a strategy does not compile again.
 const LOADED_MAX: usize = 32;
 
@@ -45,7 +47,7 @@ impl Workshop {
             let tool = Tool::load(&host, &bytes)?;
             let default = tool.manifest().configuration_default.clone();
             tool.check(&default, "the default configuration breaks the plugin's own schema")?;
-            tool.plugin.strategy(&default, Limits::DEFAULT)?;
+            fairly(|| tool.plugin.strategy(&default, Limits::DEFAULT))?;
             Ok(Arc::new(tool))
         })
         .await
@@ -61,7 +63,7 @@ impl Workshop {
         let tool = self.tool(digest).await?;
         self.blocking(move || {
             tool.check(&configuration, "the configuration breaks the plugin's schema")?;
-            tool.plugin.strategy(&configuration, limits)?;
+            fairly(|| tool.plugin.strategy(&configuration, limits))?;
             Ok(())
         })
         .await
@@ -116,7 +118,7 @@ impl Workshop {
 
 impl Tool {
     fn load(host: &Host, bytes: &[u8]) -> Result<Self, Problem> {
-        let plugin = host.load(bytes)?;
+        let plugin = fairly(|| host.load(bytes))?;
         let schema = ConfigurationSchema::compile(&plugin.manifest().configuration_schema)
             .map_err(|reason| Problem::refused(Stage::Schema, reason))?;
         Ok(Self { plugin, schema })
@@ -135,5 +137,39 @@ impl Tool {
                 Err(Problem::refused(Stage::Schema, reason).with_details(findings))
             }
         }
+    }
+}
+
+/// Tries again, a few times, what failed for want of CPU time.
+fn fairly<T>(mut trial: impl FnMut() -> Result<T, HostError>) -> Result<T, HostError> {
+    let mut outcome = trial();
+    for _ in 1..ATTEMPTS_MAX {
+        if !matches!(outcome, Err(HostError::Call { source: CallError::Starved { .. }, .. })) {
+            break;
+        }
+        outcome = trial();
+    }
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use switchyard_types::Stage;
+
+    use super::*;
+
+    #[test]
+    fn only_want_of_cpu_time_is_tried_again_and_not_for_ever() {
+        let starved = || HostError::Call { stage: Stage::Configure, source: CallError::Starved { wall_us: 1 } };
+        let refused = || HostError::Call { stage: Stage::Configure, source: CallError::Rejected("no".into()) };
+        let check = |mut outcomes: Vec<Result<(), HostError>>, expected: Result<(), HostError>, attempts: usize| {
+            let before = outcomes.len();
+            assert_eq!(fairly(|| outcomes.remove(0)), expected);
+            assert_eq!(before - outcomes.len(), attempts);
+        };
+        check(vec![Ok(()), Err(starved())], Ok(()), 1);
+        check(vec![Err(starved()), Ok(())], Ok(()), 2);
+        check(vec![Err(refused()), Ok(())], Err(refused()), 1);
+        check((0..9).map(|_| Err(starved())).collect(), Err(starved()), ATTEMPTS_MAX);
     }
 }

@@ -6,7 +6,7 @@ use switchyard_host::{
 };
 
 use crate::{
-    CacheConfig, CacheError, CacheFigures, Identity, SHARDS_MAX, Value,
+    CacheConfig, CacheError, CacheFigures, Condition, Expiry, Identity, SHARDS_MAX, Value, Write, Written,
     clock::Clock,
     figures::ServiceCounters,
     namespace_of,
@@ -40,55 +40,6 @@ impl std::fmt::Debug for Cache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cache").field("config", &self.inner.config).finish_non_exhaustive()
     }
-}
-
-/// When a value that is written expires.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expiry {
-    /// Never.
-    Never,
-    /// At this time of the cache's clock.
-    AtMs(u64),
-    /// When the value that it replaces would have.
-    Keep,
-}
-
-/// What the key must be for a value to be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
-    /// Anything.
-    Always,
-    /// Absent.
-    Absent,
-    /// Present.
-    Present,
-}
-
-/// How a value is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Write {
-    /// When it expires.
-    pub expiry: Expiry,
-    /// Where it is written at all.
-    pub condition: Condition,
-    /// Whether the older value is wanted.
-    pub read_old: bool,
-}
-
-impl Write {
-    /// A plain write.
-    pub const PLAIN: Self = Self { expiry: Expiry::Never, condition: Condition::Always, read_old: false };
-}
-
-/// What became of a write.
-#[derive(Debug)]
-pub enum Written {
-    /// It was accepted (whether it is kept is the strategy's business), with the older value where that was asked for.
-    Done(Option<Value>),
-    /// The condition did not hold.
-    Declined(Option<Value>),
-    /// The value can never fit: it is larger than a shard's budget. Nothing was changed.
-    TooLarge,
 }
 
 impl Cache {
@@ -351,6 +302,7 @@ impl Cache {
         let (answer, wake) = {
             let mut shard = self.inner.shards.lock(at);
             let wants = self.inner.slot.wants();
+            shard.attend(wants);
             let answer = act(&mut shard, wants);
             (answer, shard.batch_is_full(wants))
         };
@@ -367,16 +319,6 @@ impl Cache {
             Unit::Bytes => {
                 (key.len() as u64 + value_bytes as u64 + ENTRY_OVERHEAD_BYTES).try_into().unwrap_or(u32::MAX)
             }
-        }
-    }
-}
-
-impl Condition {
-    fn holds(self, present: bool) -> bool {
-        match self {
-            Self::Always => true,
-            Self::Absent => !present,
-            Self::Present => present,
         }
     }
 }

@@ -181,11 +181,13 @@ impl Connection {
     }
 
     async fn write_value(&mut self, value: Value) -> Result<(), End> {
-        write_all(&self.stream, &mut self.held, &value).await
+        let waiting = held_by(&self.input);
+        write_all(&self.stream, &mut self.held, waiting, &value).await
     }
 
     async fn flush(&mut self) -> Result<(), End> {
-        write_all(&self.stream, &mut self.held, &self.out).await?;
+        let waiting = held_by(&self.input);
+        write_all(&self.stream, &mut self.held, waiting, &self.out).await?;
         self.out.clear();
         Ok(())
     }
@@ -201,24 +203,29 @@ impl Connection {
         } else {
             self.input.drain(..done);
         }
-        let grown = if self.input.is_empty() { 0 } else { self.input.capacity() };
-        if self.held.hold(grown) == Err(Exhausted) {
+        let waiting = held_by(&self.input);
+        if self.held.hold(waiting) == Err(Exhausted) {
             let told = b"-OOM the unfinished requests of all clients use up their memory; try again later\r\n";
-            write_all(&self.stream, &mut self.held, told).await?;
+            write_all(&self.stream, &mut self.held, waiting, told).await?;
             return Err(End::Cut);
         }
         Ok(())
     }
 }
 
-/// Writes all bytes. Mostly the socket takes them at once; where the client does not read, what waits counts against
-/// the account, for a bounded time.
-async fn write_all(stream: &TcpStream, held: &mut Share, mut bytes: &[u8]) -> Result<(), End> {
+/// What an input takes while its request is not complete.
+fn held_by(input: &Vec<u8>) -> usize {
+    if input.is_empty() { 0 } else { input.capacity() }
+}
+
+/// Writes all bytes. Mostly the socket takes them at once; where the client does not read, what waits (beside the `waiting`
+/// bytes of its input) counts against the account, for a bounded time.
+async fn write_all(stream: &TcpStream, held: &mut Share, waiting: usize, mut bytes: &[u8]) -> Result<(), End> {
     while !bytes.is_empty() {
         match stream.try_write(bytes) {
             Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                held.hold(bytes.len()).map_err(|Exhausted| End::Failed)?;
+                held.hold(waiting + bytes.len()).map_err(|Exhausted| End::Failed)?;
                 let writable = tokio::time::timeout(WRITE_TIMEOUT, stream.writable()).await;
                 writable.map_err(|_| End::Failed)?.map_err(|_| End::Failed)?;
             }

@@ -57,6 +57,11 @@ impl EventBuffer {
         newest.any(|event| event.id == id && event.kind == EventKind::Removed)
     }
 
+    /// Forgets what no strategy will be told.
+    pub(crate) fn clear(&mut self) {
+        self.events.clear();
+    }
+
     /// Moves up to `max` of the oldest into `into`.
     pub(crate) fn drain(&mut self, max: usize, into: &mut Vec<Event>) {
         into.extend(self.events.drain(..max.min(self.events.len())));
@@ -93,5 +98,8 @@ mod tests {
         let kinds: Vec<EventKind> = events.iter().map(|event| event.kind).collect();
         assert_eq!(kinds, [EventKind::Stored, EventKind::Hit, EventKind::Removed]);
         assert_eq!((events[2].size, buffer.len()), (0, 0));
+        buffer.stored(2, 7, 10);
+        buffer.clear();
+        assert_eq!(buffer.len(), 0);
     }
 }

@@ -28,8 +28,9 @@ mod store;
 mod table;
 mod trace;
 mod value;
+mod write;
 
-pub use cache::{Cache, Condition, Expiry, Write, Written};
+pub use cache::Cache;
 pub use config::{CacheConfig, SHARDS_MAX};
 pub use error::CacheError;
 pub use figures::CacheFigures;
@@ -38,3 +39,4 @@ pub use server::CacheService;
 pub use table::ENTRY_OVERHEAD_BYTES;
 pub use trace::TraceCache;
 pub use value::Value;
+pub use write::{Condition, Expiry, Write, Written};

@@ -45,6 +45,15 @@ impl<P: Payload> Shard<P> {
         wants.batch > 0 && self.events.len() >= wants.batch
     }
 
+    /// Nobody listens any more: what was meant for an earlier strategy must not reach the next one, which adopts the table
+    /// as it then is.
+    #[inline]
+    pub(crate) fn attend(&mut self, wants: Wants) {
+        if wants.batch == 0 && self.events.len() > 0 {
+            self.events.clear();
+        }
+    }
+
     /// Reads an entry: a hit or a miss, counted and told.
     #[inline]
     pub(crate) fn read<R>(

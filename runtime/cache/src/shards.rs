@@ -33,9 +33,10 @@ pub(crate) struct Shards<P> {
 }
 
 impl<P: Payload> Shards<P> {
-    /// Shards for this budget; their number is rounded up to a power of two.
+    /// Shards for this budget. Their number is rounded up to a power of two, and halved while some would hold nothing.
     pub(crate) fn new(shards: usize, budget: Budget, clock: Clock) -> Self {
-        let shards = shards.max(1).next_power_of_two();
+        let most = 1_u64 << budget.capacity.max(1).ilog2();
+        let shards = shards.max(1).next_power_of_two().min(usize::try_from(most).unwrap_or(usize::MAX));
         let mut cells = (0..shards).map(|at| Cell {
             shard: Mutex::new(Shard::new(SAMPLE_SEED + at as u64)),
             capacity: AtomicU64::new(share(budget.capacity, shards, at)),
@@ -150,9 +151,10 @@ mod tests {
 
     #[test]
     fn shares_add_up_to_the_budget() {
-        for (count, capacity) in [(1, 979), (2, 979), (3, 10), (8, 5), (64, 1 << 40)] {
+        for (count, capacity) in [(1, 979), (2, 979), (3, 10), (8, 5), (64, 1 << 40), (4, 0)] {
             let shards = shards(count, capacity);
-            assert_eq!(shards.len(), count.next_power_of_two());
+            assert!(shards.len() == count.next_power_of_two() || (shards.len() as u64) <= capacity.max(1));
+            assert!(capacity == 0 || (0..shards.len()).all(|shard| shards.capacity(shard) > 0));
             assert_eq!(shards.total_capacity(), capacity);
             shards.set_capacity(capacity * 3 + 1);
             assert_eq!(shards.total_capacity(), capacity * 3 + 1);

@@ -51,6 +51,19 @@ pub(crate) struct Offer<'a> {
     pub(crate) always: bool,
 }
 
+impl Offer<'_> {
+    /// What crosses to the strategy: the key only where it is wanted.
+    fn entry(&self, wants: Wants) -> Entry {
+        Entry {
+            id: self.id,
+            namespace: self.namespace,
+            size: self.size,
+            ttl_ms: self.ttl_ms,
+            key: wants.keys.then(|| self.key.to_vec()),
+        }
+    }
+}
+
 /// What an offer becomes under the lock, beside the resident that it would replace. None: the caller's condition does not
 /// hold.
 pub(crate) struct Stored<P> {
@@ -73,16 +86,11 @@ pub(crate) fn store<P: Payload>(
         shards.lock(shard).counters.too_large += 1;
         return Answer { outcome: Outcome::TooLarge, shard, batch_is_full: false };
     }
-    let entry = Entry {
-        id: offer.id,
-        namespace: offer.namespace,
-        size: offer.size,
-        ttl_ms: offer.ttl_ms,
-        key: slot.wants().keys.then(|| offer.key.to_vec()),
-    };
+    let entry = offer.entry(slot.wants());
     let (applied, asked) = slot.store(shard, now_ms, &entry, |decision| {
-        let guard = shards.lock(shard);
+        let mut guard = shards.lock(shard);
         let wants = slot.wants();
+        guard.attend(wants);
         (
             Settling { guard, wants, now_ms, capacity, offer, decision, contested: false }.settle(prepare),
             decision.is_some(),
@@ -124,8 +132,9 @@ impl<P: Payload> Settling<'_, P> {
     fn settle(mut self, prepare: impl FnOnce(Option<&Slot<P>>) -> Option<Stored<P>>) -> Applied {
         self.contested = self.decision.is_some() && self.guard.events.removed_lately(self.offer.id);
         self.forget_expired();
-        self.guard.expire(self.wants, self.now_ms, EXPIRY_STEPS);
+        // Victims first: one that has just expired is still there, and the instance was right about it.
         let unknown_victims = self.remove_victims();
+        self.guard.expire(self.wants, self.now_ms, EXPIRY_STEPS);
         let kept = self.offer.always || self.decision.is_none_or(|decision| decision.admit && decision.memory);
         let (outcome, evicted) = if kept { self.keep(prepare) } else { (self.refuse(), 0) };
         let batch_is_full = self.guard.batch_is_full(self.wants);

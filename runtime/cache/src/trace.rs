@@ -55,6 +55,7 @@ impl TraceCache {
         let (hit, batch_is_full) = {
             let mut shard = self.shards.lock(at);
             let wants = self.slot.wants();
+            shard.attend(wants);
             (shard.read(wants, now_ms, id, &[], |()| ()).is_some(), shard.batch_is_full(wants))
         };
         if batch_is_full {

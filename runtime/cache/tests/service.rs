@@ -1,4 +1,12 @@
 //! The listener: many clients, large values, limits, and how it ends.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests"
+)]
 
 mod support;
 
@@ -123,7 +131,7 @@ fn one_client_too_many_is_told_so() {
     let serving = Serving::start(switchyard_cache::CacheConfig { connections_max: 2, ..entries(10) });
     let (mut first, mut second) = (serving.client(), serving.client());
     assert_eq!((first.say("PING"), second.say("PING")), (b"+PONG\r\n".to_vec(), b"+PONG\r\n".to_vec()));
-    assert_eq!(serving.client().to_end(), b"-ERR max number of clients reached\r\n");
+    assert_eq!(serving.client().rest(), b"-ERR max number of clients reached\r\n");
     drop(first);
     wait_until("there is room again", || serving.cache.figures().connections == 1);
     assert_eq!(serving.client().say("PING"), b"+PONG\r\n");
@@ -138,9 +146,22 @@ fn unfinished_requests_share_a_bound() {
     let (mut sender, mut receiver) = serving.client().split();
     // The connection is cut while it sends: that it cannot send everything is what is wanted.
     let sending = std::thread::spawn(move || sender.try_send(&announced));
-    assert!(receiver.to_end().starts_with(b"-OOM ") || serving.cache.figures().connections_cut == 1);
+    assert!(receiver.rest().starts_with(b"-OOM ") || serving.cache.figures().connections_cut == 1);
     let _ = sending.join().unwrap();
     assert_eq!(serving.client().say("SET k v"), b"+OK\r\n");
+}
+
+#[test]
+fn who_does_not_read_is_cut_off_before_it_holds_too_much() {
+    let config = switchyard_cache::CacheConfig { buffers_bytes_max: 1 << 20, ..entries(10) };
+    let serving = Serving::start(config);
+    let value = vec![b'x'; 16 << 20];
+    serving.cache.set(0, b"large", &value, Write::PLAIN);
+    let mut lazy = serving.client();
+    lazy.send(&request(&[b"GET", b"large"]));
+    wait_until("the client is cut off", || serving.cache.figures().connections_cut == 1);
+    assert!(lazy.rest().len() < value.len());
+    assert_eq!(serving.client().say("PING"), b"+PONG\r\n");
 }
 
 #[test]
@@ -150,7 +171,7 @@ fn idle_clients_are_let_go_at_the_end() {
     assert_eq!(idle.say("PING"), b"+PONG\r\n");
     half.send(b"*2\r\n$3\r\nGET\r\n");
     serving.stop();
-    assert_eq!((idle.to_end(), half.to_end()), (vec![], vec![]));
+    assert_eq!((idle.rest(), half.rest()), (vec![], vec![]));
 }
 
 #[test]

@@ -1,11 +1,5 @@
-#![allow(
-    dead_code,
-    unused_imports,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "each test uses a part"
-)]
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test uses a part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 //! A server over a store of its own, and small plugins to publish.
 
 mod plugin;

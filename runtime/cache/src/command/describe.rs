@@ -35,7 +35,7 @@ pub(super) fn some(call: &mut Call<'_>) -> Flow {
     for name in call.arguments.from(2) {
         match spec::find(SPECS, name) {
             Some(spec) => details(&mut call.writer, spec),
-            None => call.writer.null_array(),
+            None => call.writer.null(),
         }
     }
     Flow::Done

@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn words_are_split_as_redis_does() {
-        let cases: [(&[u8], Option<&[&[u8]]>); 12] = [
+        type Words<'a> = Option<&'a [&'a [u8]]>;
+        let cases: [(&[u8], Words<'_>); 12] = [
             (b"", Some(&[])),
             (b"  \t ", Some(&[])),
             (b"GET key", Some(&[b"GET", b"key"])),

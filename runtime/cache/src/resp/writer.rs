@@ -75,14 +75,6 @@ impl<'a> Writer<'a> {
         });
     }
 
-    /// In version 2 an array that is not there is written in another way than a bulk that is not.
-    pub(crate) fn null_array(&mut self) {
-        self.out.extend_from_slice(match self.protocol {
-            Protocol::Resp2 => b"*-1\r\n",
-            Protocol::Resp3 => b"_\r\n",
-        });
-    }
-
     /// The beginning of an array of `items` replies.
     pub(crate) fn array(&mut self, items: usize) {
         self.header(b'*', items as i64);

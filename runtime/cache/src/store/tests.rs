@@ -120,7 +120,7 @@ struct Mirror(BTreeMap<u64, u32>);
 
 impl Mirror {
     fn decide(&mut self, id: u64, size: u32, decision: &Decision) {
-        decision.victims.iter().for_each(|victim| drop(self.0.remove(victim)));
+        self.0.retain(|id, _| !decision.victims.contains(id));
         if decision.admit {
             self.0.insert(id, size);
         } else {

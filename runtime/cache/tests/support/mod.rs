@@ -19,28 +19,28 @@ use tokio_util::sync::CancellationToken;
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub fn host() -> Host {
+pub(crate) fn host() -> Host {
     Host::new(HostConfig::new(Compiler::InProcess)).expect("a host")
 }
 
-pub fn entries(capacity: u64) -> CacheConfig {
+pub(crate) fn entries(capacity: u64) -> CacheConfig {
     CacheConfig::new(Budget { unit: Unit::Entries, capacity })
 }
 
-pub fn bytes(capacity: u64) -> CacheConfig {
+pub(crate) fn bytes(capacity: u64) -> CacheConfig {
     CacheConfig::new(Budget { unit: Unit::Bytes, capacity })
 }
 
 /// A cache behind its listener, on threads of its own.
-pub struct Serving {
-    pub cache: Cache,
-    pub address: SocketAddr,
+pub(crate) struct Serving {
+    pub(crate) cache: Cache,
+    pub(crate) address: SocketAddr,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Serving {
-    pub fn start(config: CacheConfig) -> Self {
+    pub(crate) fn start(config: CacheConfig) -> Self {
         let cache = Cache::new(&host(), config).expect("a cache");
         let stop = CancellationToken::new();
         let (send, receive) = std::sync::mpsc::channel();
@@ -57,13 +57,15 @@ impl Serving {
         Self { cache, address: receive.recv().unwrap(), stop, thread: Some(thread) }
     }
 
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::connect(self.address)
     }
 
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.stop.cancel();
-        self.thread.take().map(|thread| thread.join().unwrap());
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
     }
 }
 
@@ -77,14 +79,14 @@ impl Drop for Serving {
 }
 
 /// A real Redis on a port of its own.
-pub struct Redis {
-    pub address: SocketAddr,
+pub(crate) struct Redis {
+    pub(crate) address: SocketAddr,
     child: Child,
     _dir: tempfile::TempDir,
 }
 
 impl Redis {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         // Between finding a port and Redis taking it, somebody else may: then another is tried.
         (0..5).find_map(|_| Self::try_start()).expect("redis-server does not start: see its output above")
     }
@@ -113,7 +115,7 @@ impl Redis {
         None
     }
 
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::connect(self.address)
     }
 }
@@ -126,13 +128,13 @@ impl Drop for Redis {
 }
 
 /// A client that knows just enough of the protocol to see where a reply ends.
-pub struct Client {
+pub(crate) struct Client {
     stream: TcpStream,
     read: Vec<u8>,
 }
 
 impl Client {
-    pub fn connect(address: SocketAddr) -> Self {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("a connection");
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -141,38 +143,38 @@ impl Client {
     }
 
     /// One half to send and one to receive, for two threads.
-    pub fn split(self) -> (Self, Self) {
+    pub(crate) fn split(self) -> (Self, Self) {
         let stream = self.stream.try_clone().expect("a second handle");
         (Self { stream, read: Vec::new() }, self)
     }
 
     /// Sends as much as the peer takes.
-    pub fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    pub(crate) fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.stream.write_all(bytes)
     }
 
-    pub fn send(&mut self, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("the peer takes it");
     }
 
     /// Sends one request and returns its reply as it came.
-    pub fn call(&mut self, words: &[&[u8]]) -> Vec<u8> {
+    pub(crate) fn call(&mut self, words: &[&[u8]]) -> Vec<u8> {
         self.send(&request(words));
         self.reply()
     }
 
     /// The same for words in a text, separated by spaces; `""` is an empty word.
-    pub fn say(&mut self, line: &str) -> Vec<u8> {
+    pub(crate) fn say(&mut self, line: &str) -> Vec<u8> {
         let words: Vec<&[u8]> =
             line.split(' ').map(|word| if word == "\"\"" { b"" } else { word.as_bytes() }).collect();
         self.call(&words)
     }
 
-    pub fn say_text(&mut self, line: &str) -> String {
+    pub(crate) fn say_text(&mut self, line: &str) -> String {
         String::from_utf8_lossy(&self.say(line)).into_owned()
     }
 
-    pub fn reply(&mut self) -> Vec<u8> {
+    pub(crate) fn reply(&mut self) -> Vec<u8> {
         loop {
             if let Some(end) = end_of_reply(&self.read, 0) {
                 let rest = self.read.split_off(end);
@@ -186,7 +188,7 @@ impl Client {
     }
 
     /// Everything up to the end of the connection.
-    pub fn to_end(&mut self) -> Vec<u8> {
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut all = std::mem::take(&mut self.read);
         let mut piece = [0; 4096];
         loop {
@@ -201,7 +203,7 @@ impl Client {
     }
 }
 
-pub fn request(words: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn request(words: &[&[u8]]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
     for word in words {
         bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
@@ -228,7 +230,7 @@ fn end_of_reply(bytes: &[u8], start: usize) -> Option<usize> {
 }
 
 /// Waits until something is so.
-pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "it never came to this: {what}");
