@@ -83,14 +83,13 @@ impl From<BlobError> for Problem {
 
 impl From<HostError> for Problem {
     fn from(error: HostError) -> Self {
-        use switchyard_host::CallError::Starved;
+        // Neither is the plugin's fault, and both pass.
+        if error.is_starved() || matches!(error, HostError::Exhausted { .. }) {
+            let message = "the server has no room to try the plugin; try again in a moment";
+            return Self { cause: Some(error.into()), ..Self::new(ErrorCode::Unavailable, message) };
+        }
         match error {
             HostError::Machine(_) => Self::internal(error),
-            // Neither is the plugin's fault, and both pass.
-            HostError::Exhausted { .. } | HostError::Call { source: Starved { .. }, .. } => {
-                let message = "the server has no room to try the plugin; try again in a moment";
-                Self { cause: Some(error.into()), ..Self::new(ErrorCode::Unavailable, message) }
-            }
             other => Self::refused(other.stage(), other),
         }
     }

@@ -3,7 +3,7 @@ use std::{collections::VecDeque, sync::Arc};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::Value;
-use switchyard_host::{CallError, Host, HostError, Plugin};
+use switchyard_host::{Host, HostError, Plugin};
 use switchyard_store::BlobStore;
 use switchyard_types::{Digest, Limits, PluginManifest, Stage};
 use tokio::task::spawn_blocking;
@@ -144,7 +144,7 @@ impl Tool {
 fn fairly<T>(mut trial: impl FnMut() -> Result<T, HostError>) -> Result<T, HostError> {
     let mut outcome = trial();
     for _ in 1..ATTEMPTS_MAX {
-        if !matches!(outcome, Err(HostError::Call { source: CallError::Starved { .. }, .. })) {
+        if !outcome.as_ref().is_err_and(HostError::is_starved) {
             break;
         }
         outcome = trial();
@@ -154,6 +154,7 @@ fn fairly<T>(mut trial: impl FnMut() -> Result<T, HostError>) -> Result<T, HostE
 
 #[cfg(test)]
 mod tests {
+    use switchyard_host::CallError;
     use switchyard_types::Stage;
 
     use super::*;

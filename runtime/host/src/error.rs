@@ -61,6 +61,14 @@ pub enum HostError {
     /// A self-test found a broken promise.
     #[error("{0}")]
     SelfTest(String),
+    /// A call of the self-test failed.
+    #[error("{hook}: {source}")]
+    SelfTestCall {
+        /// Which.
+        hook: &'static str,
+        /// Why.
+        source: CallError,
+    },
     /// A slot could not be swapped.
     #[error("{reason}")]
     Swap {
@@ -80,10 +88,19 @@ impl HostError {
         match self {
             Self::Invalid(_) | Self::CompileLimit(_) | Self::Machine(_) => Stage::Compile,
             Self::Incompatible(_) => Stage::Link,
-            Self::SelfTest(_) => Stage::SelfTest,
+            Self::SelfTest(_) | Self::SelfTestCall { .. } => Stage::SelfTest,
             Self::Exhausted { .. } => Stage::Configure,
             Self::Call { stage, .. } | Self::Swap { stage, .. } => *stage,
         }
+    }
+
+    /// Whether the machine was too busy to tell: the same may succeed later, and nothing is said about the plugin.
+    pub fn is_starved(&self) -> bool {
+        matches!(
+            self,
+            Self::Call { source: CallError::Starved { .. }, .. }
+                | Self::SelfTestCall { source: CallError::Starved { .. }, .. }
+        )
     }
 
     /// The same as the one sentence that a status or an API answer carries.

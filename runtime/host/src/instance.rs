@@ -26,7 +26,7 @@ pub(crate) enum CallClass {
     Waited,
     /// Batched, on a policy thread.
     Batched,
-    /// Describe, configure, export, import, adopt.
+    /// Describe, configure, resize, export, import, adopt.
     Lifecycle,
 }
 

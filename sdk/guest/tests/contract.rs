@@ -1,5 +1,7 @@
 //! What the driver finds wrong with strategies that are wrong, and what a strategy is told.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use switchyard_sdk::{
     caching::{Budget, Caching, Decision, Entry, Event, EventKind, Load, Resident, Unit, Victims},
     lifecycle::{Interests, NoConfiguration},

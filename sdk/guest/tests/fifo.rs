@@ -1,5 +1,7 @@
 //! The README's example is a working plugin: it is compiled here, played, and held to the contract.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 #[path = "../examples/fifo.rs"]
 mod fifo;
 

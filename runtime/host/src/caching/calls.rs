@@ -87,8 +87,10 @@ impl CachingCalls {
 
 /// The hooks, each with its budget.
 impl Instance<CachingCalls> {
+    /// A plugin may build its tables here, so it has the budget of a lifecycle hook: nobody waits for a new instance, and
+    /// a live one is resized when an operator says so.
     pub(crate) fn resize(&mut self, budget: Budget) -> Result<(), CallError> {
-        self.call(CallClass::Batched, |calls, store| calls.resize.call(store, (budget,)))
+        self.call(CallClass::Lifecycle, |calls, store| calls.resize.call(store, (budget,)))
     }
 
     #[inline]

@@ -114,8 +114,8 @@ fn take_over(strategy: &Strategy, seed: u64, old: &mut Plugin, table: &Table) ->
     table.check_victims()
 }
 
-fn call<R>(hook: &str, result: Result<R, CallError>) -> Result<R, HostError> {
-    result.map_err(|error| HostError::SelfTest(format!("{hook}: {error}")))
+fn call<R>(hook: &'static str, result: Result<R, CallError>) -> Result<R, HostError> {
+    result.map_err(|source| HostError::SelfTestCall { hook, source })
 }
 
 fn entry(id: u64) -> Entry {

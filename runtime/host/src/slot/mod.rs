@@ -57,7 +57,9 @@ struct Shared<K: Kind> {
     /// Monotonic milliseconds until which the fallback decides; 0: no quarantine.
     quarantined_until_ms: AtomicU64,
     /// Held by whoever replaces instances: one at a time.
-    staging: Mutex<History>,
+    staging: Mutex<()>,
+    /// What came of it; held for moments, so that figures never wait for a staging.
+    history: Mutex<History>,
 }
 
 struct Shard<K: Kind> {
@@ -79,6 +81,7 @@ impl<K: Kind> Slot<K> {
             wants: AtomicU64::new(0),
             quarantined_until_ms: AtomicU64::new(0),
             staging: Mutex::default(),
+            history: Mutex::default(),
         });
         if upkeep == Upkeep::Threads {
             let chores: Weak<dyn Chores> = shared.me.clone();

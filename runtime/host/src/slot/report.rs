@@ -37,7 +37,7 @@ pub struct SlotFigures {
     pub shards: ShardFigures,
 }
 
-/// What whoever replaces instances keeps under the staging lock.
+/// What whoever replaces instances keeps.
 #[derive(Default)]
 pub(super) struct History {
     pub(super) active: Option<Strategy>,
@@ -67,7 +67,7 @@ impl<K: Kind> Slot<K> {
         if quarantined {
             shards.quarantined = shards.shards;
         }
-        let history = shared.staging.lock();
+        let history = shared.history.lock();
         SlotFigures {
             strategy: history.active.as_ref().map(|strategy| strategy.identity().clone()),
             quarantined,

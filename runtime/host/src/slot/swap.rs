@@ -27,11 +27,12 @@ impl<K: Kind> Slot<K> {
     /// instances go on as if nothing had been tried.
     pub(crate) fn swap(&self, strategy: &Strategy, seed: u64, wants: u64) -> Result<SwapReport, HostError> {
         let shared = &*self.0;
-        let mut history = shared.staging.lock();
-        if history.active.as_ref().is_some_and(|active| active.identity() == strategy.identity()) {
+        let _staging = shared.staging.lock();
+        if shared.history.lock().active.as_ref().is_some_and(|active| active.identity() == strategy.identity()) {
             return Ok(SwapReport { unchanged: true, ..SwapReport::default() });
         }
         let report = shared.replace_all(strategy, seed, wants)?;
+        let mut history = shared.history.lock();
         history.active = Some(strategy.clone());
         (history.wants, history.seed) = (wants, seed);
         history.flips += 1;
@@ -42,12 +43,13 @@ impl<K: Kind> Slot<K> {
     /// Back to the built-in fallback.
     pub(crate) fn clear(&self) {
         let shared = &*self.0;
-        let mut history = shared.staging.lock();
+        let _staging = shared.staging.lock();
         shared.set_wants(0);
         shared.quarantined_until_ms.store(0, Relaxed);
         for shard in &shared.shards {
             shard.cell.lock().running = None;
         }
+        let mut history = shared.history.lock();
         if history.active.take().is_some() {
             history.flips += 1;
         }

@@ -93,9 +93,13 @@ impl<K: Kind> Shared<K> {
 
     /// Tries a quarantined strategy again, with cold instances; one more failure and it is quarantined again.
     fn half_open(&self) {
-        let Some(history) = self.staging.try_lock() else { return };
-        let Some(strategy) = history.active.clone() else { return };
-        match self.replace_all(&strategy, history.seed, history.wants) {
+        let Some(_staging) = self.staging.try_lock() else { return };
+        let (active, seed, wants) = {
+            let history = self.history.lock();
+            (history.active.clone(), history.seed, history.wants)
+        };
+        let Some(strategy) = active else { return };
+        match self.replace_all(&strategy, seed, wants) {
             Ok(_) => {
                 for shard in &self.shards {
                     shard.cell.lock().window.half_open();
