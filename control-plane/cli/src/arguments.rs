@@ -20,9 +20,10 @@ pub(crate) struct Arguments {
 
 /// What every verb takes.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Everywhere")]
 pub(crate) struct Global {
-    /// How results are printed
-    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
+    /// How results are printed: table or json
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, hide_possible_values = true)]
     pub(crate) output: Format,
     /// The server's address, for example http://127.0.0.1:7070
     #[arg(long, global = true, value_name = "URL")]

@@ -1,5 +1,7 @@
 //! Who may speak to a server: the token that `dev` makes, where it goes, and what is said when it does not fit.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
 mod support;
 
 use support::{Scratch, mode};
@@ -19,6 +21,15 @@ fn the_first_start_makes_a_token_that_only_this_user_can_read() {
     let context = std::fs::read_to_string(scratch.path("context.json")).unwrap();
     assert!(context.contains(&token) && context.contains(dev.ready["server"].as_str().unwrap()), "the new address");
     assert_eq!(scratch.json(&["get", "plugins"]), serde_json::json!([]));
+}
+
+#[test]
+fn a_token_is_shown_also_where_the_context_file_cannot_be_written() {
+    let scratch = Scratch::new();
+    std::fs::create_dir(scratch.path("context.json")).unwrap();
+    scratch.write("context.json/occupied", "");
+    let dev = scratch.dev(&["--rotate-token"]);
+    assert!(dev.ready["token"].as_str().unwrap().starts_with("swy_") && dev.ready["context"].is_null());
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What the program says of itself, and how it says that a command line makes no sense.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
 mod support;
 
 use support::Scratch;

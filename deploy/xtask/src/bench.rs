@@ -3,15 +3,20 @@ use anyhow::Result;
 use crate::{
     build,
     command::{cargo, execute},
-    setup,
+    crates, setup,
     workspace::Workspace,
 };
 
 /// Every Criterion benchmark of the workspace. What they said on a described machine is in `docs/results`.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     setup::run(workspace)?;
-    let switchyard = build::release(workspace)?;
-    let mut benches = cargo(workspace, ["bench", "--locked", "--workspace", "--benches"]);
-    benches.env("SWITCHYARD_BIN", switchyard).env("SWITCHYARD_PLUGINS", workspace.target().join("plugins"));
-    execute(benches)
+    build::release(workspace)?;
+    for this in crates::read(workspace)? {
+        for name in &this.benches {
+            let mut bench = cargo(workspace, ["bench", "--locked", "--package", &this.name, "--bench", name]);
+            bench.envs(build::places(workspace, "release"));
+            execute(bench)?;
+        }
+    }
+    Ok(())
 }

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -8,26 +8,30 @@ use crate::{
 };
 
 /// What the tests start: `switchyard` as Cargo builds it in development, and every strategy as a component.
-pub(crate) fn development(workspace: &Workspace) -> Result<PathBuf> {
+pub(crate) fn development(workspace: &Workspace) -> Result<()> {
     execute(cargo(workspace, ["build", "--locked", "--package", "switchyard"]))?;
-    let switchyard = workspace.target().join("debug/switchyard");
-    plugins(workspace, &switchyard)?;
-    Ok(switchyard)
+    plugins(workspace, &workspace.target().join("debug/switchyard"))
 }
 
-/// The same as a user runs it.
-pub(crate) fn release(workspace: &Workspace) -> Result<PathBuf> {
-    execute(cargo(
-        workspace,
-        ["build", "--locked", "--release", "--package", "switchyard", "--package", "switchyard-e2e"],
-    ))?;
-    let switchyard = workspace.target().join("release/switchyard");
-    plugins(workspace, &switchyard)?;
-    Ok(switchyard)
+/// The same as a user runs it. Only what the demo starts: linking one more program for release takes minutes.
+pub(crate) fn release(workspace: &Workspace) -> Result<()> {
+    let packages = ["build", "--locked", "--release", "--package", "switchyard", "--package", "switchyard-e2e"];
+    let mut build = cargo(workspace, packages);
+    build.args(["--bin", "switchyard", "--bin", "demo"]);
+    execute(build)?;
+    plugins(workspace, &workspace.target().join("release/switchyard"))
+}
+
+/// Where tests, benchmarks and the demo find what they start.
+pub(crate) fn places(workspace: &Workspace, profile: &str) -> [(&'static str, PathBuf); 2] {
+    [
+        ("SWITCHYARD_BIN", workspace.target().join(profile).join("switchyard")),
+        ("SWITCHYARD_PLUGINS", workspace.target().join("plugins")),
+    ]
 }
 
 /// Through `switchyard plugin build`, as any author does it.
-fn plugins(workspace: &Workspace, switchyard: &std::path::Path) -> Result<()> {
+fn plugins(workspace: &Workspace, switchyard: &Path) -> Result<()> {
     for name in workspace.plugins()? {
         let out = workspace.target().join("plugins").join(format!("{name}.wasm"));
         let mut build = command(workspace, switchyard, ["plugin", "build"]);

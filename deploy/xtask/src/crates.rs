@@ -9,21 +9,31 @@ use crate::{
 };
 
 /// A crate of the workspace.
-pub(super) struct Crate {
+pub(crate) struct Crate {
     /// Its name.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Its folder, relative to the root.
-    pub(super) folder: String,
+    pub(crate) folder: String,
     /// Its manifest.
-    pub(super) manifest: PathBuf,
+    pub(crate) manifest: PathBuf,
     /// The first file of every library and binary.
-    pub(super) roots: Vec<PathBuf>,
+    pub(crate) roots: Vec<PathBuf>,
+    /// Its benchmarks.
+    pub(crate) benches: Vec<String>,
     /// What it depends on, also for tests and builds.
-    pub(super) dependencies: Vec<String>,
+    pub(crate) dependencies: Vec<Dependency>,
+}
+
+/// A dependency as the manifest has it.
+pub(crate) struct Dependency {
+    /// The crate.
+    pub(crate) name: String,
+    /// Only tests and benchmarks see it.
+    pub(crate) development: bool,
 }
 
 /// The crates as Cargo sees them.
-pub(super) fn read(workspace: &Workspace) -> Result<Vec<Crate>> {
+pub(crate) fn read(workspace: &Workspace) -> Result<Vec<Crate>> {
     let text = output(cargo(workspace, ["metadata", "--no-deps", "--format-version", "1", "--locked"]))?;
     let metadata: Value = serde_json::from_str(&text).context("cargo metadata did not print JSON")?;
     let root = field(&metadata, "workspace_root").as_str().unwrap_or_default();
@@ -33,21 +43,29 @@ pub(super) fn read(workspace: &Workspace) -> Result<Vec<Crate>> {
 fn read_one(package: &Value, root: &str) -> Result<Crate> {
     let manifest = PathBuf::from(text(field(package, "manifest_path"))?);
     let folder = manifest.parent().and_then(|folder| folder.strip_prefix(root).ok()).context("a crate has a folder")?;
-    let is_root = |target: &&Value| {
-        list(field(target, "kind")).any(|kind| kind == "bin" || kind == "lib" || kind == "rlib" || kind == "cdylib")
+    let of_kind = |kinds: &[&str]| {
+        let matches =
+            |target: &&Value| list(field(target, "kind")).any(|kind| kinds.iter().any(|wanted| kind == wanted));
+        list(field(package, "targets")).filter(matches).collect::<Vec<_>>()
     };
-    let roots = list(field(package, "targets"))
-        .filter(is_root)
-        .map(|target| text(field(target, "src_path")).map(PathBuf::from))
-        .collect::<Result<_>>()?;
+    let roots = of_kind(&["bin", "lib", "rlib", "cdylib"]);
+    let roots =
+        roots.into_iter().map(|target| text(field(target, "src_path")).map(PathBuf::from)).collect::<Result<_>>()?;
+    let benches = of_kind(&["bench"]);
+    let benches =
+        benches.into_iter().map(|target| text(field(target, "name")).map(str::to_owned)).collect::<Result<_>>()?;
     let dependencies = list(field(package, "dependencies"))
-        .map(|dependency| text(field(dependency, "name")).map(str::to_owned))
+        .map(|dependency| {
+            let development = field(dependency, "kind") == "dev";
+            Ok(Dependency { name: text(field(dependency, "name"))?.to_owned(), development })
+        })
         .collect::<Result<_>>()?;
     Ok(Crate {
         name: text(field(package, "name"))?.to_owned(),
         folder: folder.to_string_lossy().into_owned(),
         manifest: manifest.clone(),
         roots,
+        benches,
         dependencies,
     })
 }

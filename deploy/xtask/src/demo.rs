@@ -10,9 +10,9 @@ use crate::{
 /// The main job; what it shows and when it fails is in `control-plane/e2e`.
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     setup::run(workspace)?;
-    let switchyard = build::release(workspace)?;
+    build::release(workspace)?;
     let mut demo = command(workspace, workspace.target().join("release/demo"), arguments);
-    demo.env("SWITCHYARD_BIN", switchyard).env("SWITCHYARD_PLUGINS", workspace.target().join("plugins"));
+    demo.envs(build::places(workspace, "release"));
     // A path among the arguments is the caller's: relative to where `cargo xtask` was typed.
     demo.current_dir(std::env::current_dir()?);
     execute(demo)

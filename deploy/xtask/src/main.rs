@@ -10,6 +10,7 @@
 mod bench;
 mod build;
 mod command;
+mod crates;
 mod demo;
 mod setup;
 mod test;
@@ -57,7 +58,7 @@ fn run(arguments: &[String]) -> Result<()> {
         "tidy" => tidy::run(&workspace),
         "demo" => demo::run(&workspace, rest),
         "bench" => bench::run(&workspace),
-        "plugins" => build::development(&workspace).map(drop),
+        "plugins" => build::development(&workspace),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(())

@@ -23,7 +23,7 @@ type Step = fn(&Workspace) -> Result<()>;
 const STEPS: [(&str, Step); 7] = [
     ("set-up", setup::run),
     ("formatting", formatting),
-    ("build", |workspace| build::development(workspace).map(drop)),
+    ("build", build::development),
     ("tidy", tidy::run),
     ("clippy", clippy),
     ("tests", tests),
@@ -50,10 +50,14 @@ fn clippy(workspace: &Workspace) -> Result<()> {
 
 /// `cargo nextest` where it is installed: it runs the tests of all crates side by side. The tests are the same.
 fn tests(workspace: &Workspace) -> Result<()> {
-    if output(cargo(workspace, ["nextest", "--version"])).is_ok() {
-        return execute(cargo(workspace, ["nextest", "run", "--locked", "--workspace"]));
-    }
-    execute(cargo(workspace, ["test", "--locked", "--workspace", "--lib", "--bins", "--tests", "--examples"]))
+    let nextest = output(cargo(workspace, ["nextest", "--version"])).is_ok();
+    let mut tests = if nextest {
+        cargo(workspace, ["nextest", "run", "--locked", "--workspace"])
+    } else {
+        cargo(workspace, ["test", "--locked", "--workspace", "--lib", "--bins", "--tests", "--examples"])
+    };
+    tests.envs(build::places(workspace, "debug"));
+    execute(tests)
 }
 
 fn doc_tests(workspace: &Workspace) -> Result<()> {

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use switchyard_server::token::{ensure, rotate, verify};
 use switchyard_store::ConfigStore;
 
@@ -36,6 +36,10 @@ pub(super) async fn prepare(store: &dyn ConfigStore, server: &str, rotated: bool
         return Ok(Prepared { new: None, context: None });
     };
     let file = ContextFile { server: server.to_owned(), token };
-    context::write(&path, &file).context("the context file cannot be written: set SWITCHYARD_CONTEXT")?;
-    Ok(Prepared { new, context: Some(path) })
+    // No reason to stop: a token that was made just now would be lost with the one time that it can be shown.
+    let written = context::write(&path, &file);
+    if let Err(error) = &written {
+        eprintln!("{error:#}: give --server and --token to commands, or set SWITCHYARD_CONTEXT");
+    }
+    Ok(Prepared { new, context: written.is_ok().then_some(path) })
 }

@@ -1,14 +1,13 @@
 //! What the compiler does not check: which crate may know which, that every crate opens with its page, and how large
 //! files and functions have become.
 
-mod crates;
 mod dependencies;
 mod pages;
 mod sizes;
 
 use anyhow::{Result, bail};
 
-use crate::workspace::Workspace;
+use crate::{crates, workspace::Workspace};
 
 /// Fails on a finding; sizes are reported only, because splitting a file to satisfy a number makes nothing better.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {

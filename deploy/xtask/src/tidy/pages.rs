@@ -2,7 +2,7 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
 
-use super::crates::Crate;
+use crate::crates::Crate;
 
 /// A sentence for every crate that does not open with its page or has not taken the workspace's lints.
 pub(super) fn check(crates: &[Crate]) -> Result<Vec<String>> {
