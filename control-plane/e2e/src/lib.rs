@@ -8,7 +8,9 @@
 
 pub mod admin;
 pub mod baselines;
+pub mod cli;
 pub mod demo;
+pub mod dev;
 pub mod fixtures;
 pub mod latency;
 pub mod load;

@@ -106,10 +106,7 @@ impl Process {
 
     /// Its resident memory, in bytes.
     pub fn resident_bytes(&self) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.id()?))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-        Ok(kib.context("the kernel does not say how much memory is resident")? * 1024)
+        resident_bytes(self.id()?)
     }
 
     /// SIGKILL: no last words.
@@ -151,6 +148,14 @@ impl Drop for Process {
             let _ = child.wait();
         }
     }
+}
+
+/// The resident memory of a process, in bytes.
+pub fn resident_bytes(process: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    Ok(kib.context("the kernel does not say how much memory is resident")? * 1024)
 }
 
 /// Waits until `condition` gives something, looking every few milliseconds; names `what` when the deadline passes.

@@ -6,7 +6,7 @@ use std::{
     collections::HashMap,
     env, fs,
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{LazyLock, Mutex},
 };
 
 use proptest::prelude::*;
@@ -101,7 +101,7 @@ fn several_jobs_give_their_outcomes_in_order_and_repeat_themselves() {
     let seen = seen.into_inner().unwrap();
     for at in 0..jobs.len() {
         let last = Progress { job: at, requests: 150_000, done: true };
-        assert_eq!(seen.iter().filter(|progress| progress.job == at).next_back(), Some(&last));
+        assert_eq!(seen.iter().rfind(|progress| progress.job == at), Some(&last));
         assert!(seen.contains(&Progress { job: at, requests: 65_536, done: false }));
     }
 }
@@ -142,13 +142,17 @@ proptest! {
         entries in 1_u64..80,
         bytes in 1_u64..2_000,
     ) {
-        let (folder, host) = (TempDir::new().unwrap(), host());
+        static LRU: LazyLock<(Replay, Candidate)> = LazyLock::new(|| {
+            let host = host();
+            let lru = candidate(&host, "caching-lru");
+            (Replay::new(host, 1), lru)
+        });
+        let folder = TempDir::new().unwrap();
         let mut text = "time,obj_id,size\n".to_owned();
         requests.iter().for_each(|(object, size)| text.push_str(&format!("0,{object},{size}\n")));
-        let (path, lru) = (trace(&folder, "a.csv", &text), candidate(&host, "caching-lru"));
-        let replay = Replay::new(host, 1);
+        let ((replay, lru), path) = (&*LRU, trace(&folder, "a.csv", &text));
         for size in [entries.to_string(), format!("{bytes}B")] {
-            let outcome = replay.run(&job(&path, "caching-lru", &lru, &size), |_| {}).unwrap();
+            let outcome = replay.run(&job(&path, "caching-lru", lru, &size), |_| {}).unwrap();
             prop_assert_eq!(outcome.hits, reference_hits(&path, &outcome.size, size.ends_with('B')), "{}", size);
         }
     }

@@ -1,6 +1,5 @@
 //! The main job, from source to decisions that change under load: what `cargo xtask demo` runs.
 
-mod flip;
 mod options;
 mod phases;
 mod reference;
@@ -20,7 +19,7 @@ use self::{stage::Stage, table::show};
 /// Runs the demo. The status is 0 only if nobody got an error and every bad plugin was refused where it should be.
 pub async fn run(options: &Options) -> Result<ExitCode> {
     let workload = options.workload()?;
-    let stage = Stage::set(options, &workload).await?;
+    let stage = Stage::set(&workload).await?;
     let reference = reference::lru(&stage, &workload)?;
     let played = script::play(&stage, &workload).await?;
     let report = report::write(&stage, &workload, &played, &reference)?;

@@ -59,12 +59,12 @@ impl Bad {
     /// Sends it to the server, as anybody could.
     pub(super) async fn push(self, stage: &Stage) -> Result<Refusal> {
         let (at, reason) = match self {
-            Self::Loop => read(stage.admin.push(fixtures::loops_in_configure(self.name())?).await?),
-            Self::Socket => read(stage.admin.push(fixtures::imports_a_socket(self.name())?).await?),
+            Self::Loop => read(stage.dev.admin().push(fixtures::loops_in_configure(self.name())?).await?),
+            Self::Socket => read(stage.dev.admin().push(fixtures::imports_a_socket(self.name())?).await?),
             Self::Configuration => {
                 let plugin = stage.plugin("caching-s3fifo")?;
                 let broken = json!({ "small_percent": "a tenth" });
-                read(stage.admin.apply(&caching_strategy(self.name(), &plugin.reference, Some(broken))).await?)
+                read(stage.dev.admin().apply(&caching_strategy(self.name(), &plugin.reference, Some(broken))).await?)
             }
         };
         Ok(Refusal { name: self.name(), expected: self.expected(), stage: at, reason })

@@ -25,6 +25,9 @@ pub(super) struct Report {
     pub(super) shards: usize,
     pub(super) seconds: f64,
     pub(super) requests_per_second: f64,
+    /// Decisions of strategies about entries, and those that the fallback made in their place.
+    pub(super) decisions: u64,
+    pub(super) fallbacks: u64,
     /// Longest time that decisions stood still at a flip.
     pub(super) flip_ms_max: f64,
     pub(super) refused: Vec<Refusal>,
@@ -44,7 +47,7 @@ impl Report {
 }
 
 pub(super) fn write(stage: &Stage, workload: &Workload, played: &Played, reference: &[bool]) -> Result<Report> {
-    let Played { served, flips, refusals, resident_bytes, resident_bytes_max } = played;
+    let Played { served, decisions, fallbacks, flips, refusals, resident_bytes, resident_bytes_max } = played;
     let seconds = served.elapsed.as_secs_f64();
     let missing = (workload.ids.len() as u64).saturating_sub(served.requests);
     Ok(Report {
@@ -57,6 +60,8 @@ pub(super) fn write(stage: &Stage, workload: &Workload, played: &Played, referen
         shards: stage.shards,
         seconds,
         requests_per_second: served.requests as f64 / seconds,
+        decisions: *decisions,
+        fallbacks: *fallbacks,
         flip_ms_max: flips.iter().map(|flip| flip.flip_ms).fold(0.0, f64::max),
         refused: refusals.clone(),
         phases: phases::cut(flips, &served.outcomes, reference),

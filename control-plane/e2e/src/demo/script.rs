@@ -5,13 +5,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::sleep;
 
 use super::{
-    flip,
     refusal::{Bad, Refusal},
     stage::Stage,
 };
 use crate::{
     latency::Window,
     load::{Load, Plan, Served},
+    resp::RespClient,
     workload::Workload,
 };
 
@@ -34,6 +34,8 @@ const ACTS: [(usize, Act); 6] = [
 ];
 const EIGHTHS: usize = 8;
 
+const NO_FLIP: &str = "a slot with an active strategy reports no flip";
+
 #[derive(Debug, Clone, Copy)]
 enum Act {
     Swap(&'static str),
@@ -44,6 +46,9 @@ enum Act {
 #[derive(Debug)]
 pub(super) struct Played {
     pub(super) served: Served,
+    /// Decisions that strategies made, and those that were left to the fallback.
+    pub(super) decisions: u64,
+    pub(super) fallbacks: u64,
     /// Who decided from which request on.
     pub(super) flips: Vec<Flip>,
     pub(super) refusals: Vec<Refusal>,
@@ -73,10 +78,9 @@ struct Player<'a> {
 /// Plays the workload with everything that happens meanwhile.
 pub(super) async fn play(stage: &Stage, workload: &Workload) -> Result<Played> {
     let first = stage.plugin("caching-lru")?;
-    flip::ask(stage, first).await?;
-    flip::happened(stage, first).await?;
-    let flip_ms = flip::reported(stage, first).await?;
-    let plan = Plan { address: stage.address, connections: CONNECTIONS, duration_min: DURATION_MIN, repeat: false };
+    let flip_ms = stage.dev.activate(first).await?.flip_ms.context(NO_FLIP)?;
+    let plan =
+        Plan { address: stage.dev.address(), connections: CONNECTIONS, duration_min: DURATION_MIN, repeat: false };
     let mut player = Player {
         stage,
         load: Load::start(workload.ids.clone(), plan)?,
@@ -90,7 +94,7 @@ pub(super) async fn play(stage: &Stage, workload: &Workload) -> Result<Played> {
         player.act(act).await?;
     }
     player.reach(workload.ids.len()).await?;
-    player.finish()
+    player.finish().await
 }
 
 impl Player<'_> {
@@ -124,13 +128,13 @@ impl Player<'_> {
     async fn swap(&mut self, name: &str) -> Result<()> {
         let plugin = self.stage.plugin(name)?;
         self.bar.set_message(format!("swapping to {name}"));
-        flip::ask(self.stage, plugin).await?;
-        flip::happened(self.stage, plugin).await?;
+        self.stage.dev.declare(plugin, None).await?;
+        self.stage.dev.flipped(plugin).await?;
         let at = self.load.position();
         if self.load.is_done() {
             bail!("the workload ended before {name} became active: it is too short for this machine");
         }
-        let flip_ms = flip::reported(self.stage, plugin).await?;
+        let flip_ms = self.stage.dev.active(plugin).await?.flip_ms.context(NO_FLIP)?;
         self.flips.push(Flip { strategy: name.to_owned(), at, flip_ms });
         self.bar.set_message(name.to_owned());
         let begun = tokio::time::Instant::now();
@@ -143,16 +147,22 @@ impl Player<'_> {
 
     fn look(&mut self) -> Result<()> {
         self.bar.set_position(self.load.position() as u64);
-        self.resident_bytes_max = self.resident_bytes_max.max(self.stage.process.resident_bytes()?);
+        self.resident_bytes_max = self.resident_bytes_max.max(self.stage.dev.process().resident_bytes()?);
         Ok(())
     }
 
-    fn finish(self) -> Result<Played> {
+    async fn finish(self) -> Result<Played> {
         let served = self.load.finish()?;
         self.bar.finish_and_clear();
-        let resident_bytes = self.stage.process.resident_bytes()?;
+        let mut info = RespClient::connect(self.stage.dev.address())?;
+        let mut count = |field| anyhow::Ok(info.info(field)?.and_then(|text| text.parse().ok()).unwrap_or(0));
+        let decisions = count("caching_store_calls")?;
+        let fallbacks = count("caching_store_fallbacks")?;
+        let resident_bytes = self.stage.dev.process().resident_bytes()?;
         Ok(Played {
             served,
+            decisions,
+            fallbacks,
             flips: self.flips,
             refusals: self.refusals,
             resident_bytes,

@@ -1,12 +1,14 @@
-use std::{net::SocketAddr, path::PathBuf, thread};
+use std::thread;
 
 use anyhow::{Context, Result};
-use tempfile::TempDir;
 
-use crate::{admin::Admin, demo::Options, paths, process::Process, workload::Workload};
+use crate::{
+    dev::{Dev, Published},
+    workload::Workload,
+};
 
 /// The plugins that take turns.
-pub(super) const PLUGINS: [&str; 2] = ["caching-lru", "caching-s3fifo"];
+const PLUGINS: [&str; 2] = ["caching-lru", "caching-s3fifo"];
 
 /// The cache holds one of so many of the workload's different keys.
 const KEYS_PER_ENTRY: usize = 100;
@@ -14,38 +16,22 @@ const KEYS_PER_ENTRY: usize = 100;
 /// Everything that the demo is played on: a running `dev` with its plugins published.
 #[derive(Debug)]
 pub(super) struct Stage {
-    pub(super) process: Process,
-    pub(super) admin: Admin,
-    pub(super) address: SocketAddr,
+    pub(super) dev: Dev,
     pub(super) entries: u64,
     pub(super) shards: usize,
-    pub(super) published: Vec<Published>,
-    folder: TempDir,
-}
-
-/// A plugin as the server keeps it.
-#[derive(Debug, Clone)]
-pub(super) struct Published {
-    pub(super) name: String,
-    /// `name@version`.
-    pub(super) reference: String,
-    pub(super) digest: switchyard_types::Digest,
-    pub(super) component: PathBuf,
+    published: Vec<Published>,
 }
 
 impl Stage {
-    pub(super) async fn set(_options: &Options, workload: &Workload) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("switchyard-demo-").tempdir()?;
+    pub(super) async fn set(workload: &Workload) -> Result<Self> {
         let shards = thread::available_parallelism().map_or(1, usize::from).next_power_of_two();
         let entries = budget(workload.unique, shards);
-        let process = start(&folder, entries, shards)?;
-        let address = process.ready().resp.parse().context("the RESP address")?;
-        let admin = Admin::from_context(process.context())?;
+        let dev = Dev::start(&entries.to_string(), shards)?;
         let mut published = Vec::new();
         for name in PLUGINS {
-            published.push(publish(&admin, name).await?);
+            published.push(dev.publish(name).await?);
         }
-        Ok(Self { process, admin, address, entries, shards, published, folder })
+        Ok(Self { dev, entries, shards, published })
     }
 
     pub(super) fn plugin(&self, name: &str) -> Result<&Published> {
@@ -55,11 +41,10 @@ impl Stage {
     /// Ends `dev`, or says where it goes on.
     pub(super) fn end(self, keep: bool) -> Result<()> {
         if !keep {
-            self.process.terminate()?;
-            return Ok(());
+            return self.dev.end();
         }
-        let (id, context, folder) = (self.process.id()?, self.process.context().to_owned(), self.folder.keep());
-        let ready = self.process.release();
+        let context = self.dev.process().context().to_owned();
+        let (id, ready, folder) = self.dev.keep()?;
         eprintln!("\nStill running as process {id}; `kill {id}` ends it.");
         eprintln!("  admin API  {}", ready.server.unwrap_or_default());
         eprintln!("  RESP       {}", ready.resp);
@@ -72,27 +57,6 @@ impl Stage {
 /// At least one entry a shard.
 fn budget(unique: usize, shards: usize) -> u64 {
     ((unique + KEYS_PER_ENTRY / 2) / KEYS_PER_ENTRY).max(shards) as u64
-}
-
-fn start(folder: &TempDir, entries: u64, shards: usize) -> Result<Process> {
-    let data = folder.path().join("data");
-    let (entries, shards) = (entries.to_string(), shards.to_string());
-    let flags =
-        ["--listen", "127.0.0.1:0", "--resp", "127.0.0.1:0", "--cache-budget", &entries, "--cache-shards", &shards];
-    let mut arguments = vec!["dev".into(), "--data".into(), data.into_os_string()];
-    arguments.extend(flags.map(Into::into));
-    Process::start(folder.path(), &arguments)
-}
-
-async fn publish(admin: &Admin, name: &str) -> Result<Published> {
-    let component = paths::plugin(name)?;
-    let manifest = admin.push(std::fs::read(&component)?).await?.accepted()?;
-    Ok(Published {
-        name: name.to_owned(),
-        reference: format!("{}@{}", manifest.name, manifest.version),
-        digest: manifest.digest,
-        component,
-    })
 }
 
 #[cfg(test)]

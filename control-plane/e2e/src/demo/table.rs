@@ -19,7 +19,9 @@ pub(super) fn show(report: &Report) {
     println!("{}\n", refusals(&report.refused));
     println!("{}\n", latencies(&report.latency));
     println!(
-        "longest flip {:.3} ms, resident memory {} (at most {})",
+        "{} decisions by strategies, {} left to the fallback, longest flip {:.3} ms, resident memory {} (at most {})",
+        report.decisions,
+        report.fallbacks,
         report.flip_ms_max,
         format_bytes(report.resident_bytes),
         format_bytes(report.resident_bytes_max)

@@ -1,16 +1,19 @@
 //! A workload on a RESP port, over several connections: GET, and SET where nothing was found.
 //!
 //! Connections take the next request from one cursor, so that each is at most one request away from where the others
-//! are: what the cache sees is the trace's order but for neighbours that overtake one another. What they are given is
-//! compared with what was stored; another value is an error.
+//! are: what the cache sees is the trace's order but for neighbours that overtake one another. Requests of one key never
+//! overtake: the later waits for the earlier, as it would in an application that fills its cache once (otherwise both
+//! would miss, which the trace does not have). What they are given is compared with what was stored; another value is an
+//! error.
 
 mod connection;
+mod turns;
 
 use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -18,7 +21,7 @@ use std::{
 
 use anyhow::{Result, anyhow};
 
-use self::connection::Connection;
+use self::{connection::Connection, turns::Turns};
 use crate::latency::{Latencies, Window};
 
 /// A run with so many errors has failed; going on would only take time.
@@ -81,7 +84,7 @@ struct Shared {
     plan: Plan,
     begun: Instant,
     interval: Duration,
-    cursor: AtomicUsize,
+    turns: Turns,
     outcomes: Vec<AtomicU8>,
     window: AtomicU8,
     stop: AtomicBool,
@@ -97,25 +100,25 @@ impl Load {
             interval: plan.duration_min / u32::try_from(ids.len().max(1)).unwrap_or(u32::MAX),
             outcomes: ids.iter().map(|_| AtomicU8::new(Outcome::Pending as u8)).collect(),
             ids,
-            plan,
             begun: Instant::now(),
-            cursor: AtomicUsize::new(0),
+            turns: Turns::new(plan.connections),
+            plan,
             window: AtomicU8::new(Window::Steady as u8),
             stop: AtomicBool::new(false),
             errors: AtomicU64::new(0),
             first_error: Mutex::new(None),
         });
-        let run = |connection| {
+        let run = |(number, connection)| {
             let shared = shared.clone();
-            thread::spawn(move || shared.run(connection))
+            thread::spawn(move || shared.run(number, connection))
         };
-        let threads = connections.into_iter().map(run).collect();
+        let threads = connections.into_iter().enumerate().map(run).collect();
         Ok(Self { shared, threads })
     }
 
     /// How many requests were begun.
     pub fn position(&self) -> usize {
-        let cursor = self.shared.cursor.load(Relaxed);
+        let cursor = self.shared.turns.taken();
         if self.shared.plan.repeat { cursor } else { cursor.min(self.shared.ids.len()) }
     }
 
@@ -147,7 +150,7 @@ impl Load {
         Ok(Served {
             outcomes: shared.outcomes.iter().map(|outcome| read(outcome.load(Relaxed))).collect(),
             requests: match shared.plan.repeat {
-                true => shared.cursor.load(Relaxed) as u64,
+                true => shared.turns.taken() as u64,
                 false => shared.outcomes.iter().filter(|outcome| outcome.load(Relaxed) != 0).count() as u64,
             },
             errors: shared.errors.load(Relaxed),
@@ -159,14 +162,15 @@ impl Load {
 }
 
 impl Shared {
-    fn run(&self, mut connection: Connection) -> Result<Latencies> {
+    fn run(&self, number: usize, mut connection: Connection) -> Result<Latencies> {
         let mut latencies = Latencies::new()?;
-        while let Some((place, id)) = self.claim() {
+        while let Some((place, id)) = self.claim(number) {
             let mut measure = |took| latencies.record(self.window(), took);
             let outcome = connection.request(id, &mut measure).unwrap_or_else(|error| {
                 self.fail(&error);
                 Outcome::Error
             });
+            self.turns.done(number);
             if let Some(slot) = self.outcomes.get(place) {
                 slot.store(outcome as u8, Relaxed);
             }
@@ -174,19 +178,21 @@ impl Shared {
         Ok(latencies)
     }
 
-    /// The next request: its place in the workload and its id.
-    fn claim(&self) -> Option<(usize, u64)> {
+    /// The next request, when it is its turn: its place in the workload and its id.
+    fn claim(&self, number: usize) -> Option<(usize, u64)> {
         if self.stop.load(Relaxed) {
             return None;
         }
-        let number = self.cursor.fetch_add(1, Relaxed);
-        let place = if self.plan.repeat { number % self.ids.len().max(1) } else { number };
-        let id = self.ids.get(place)?;
-        let due = self.interval.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX));
+        let (taken, id) = self.turns.take(number, |taken| self.ids.get(self.place(taken)).copied())?;
+        let due = self.interval.saturating_mul(u32::try_from(taken).unwrap_or(u32::MAX));
         if let Some(early) = due.checked_sub(self.begun.elapsed()) {
             thread::sleep(early);
         }
-        Some((place, *id))
+        Some((self.place(taken), id))
+    }
+
+    fn place(&self, taken: usize) -> usize {
+        if self.plan.repeat { taken % self.ids.len().max(1) } else { taken }
     }
 
     fn window(&self) -> Window {

@@ -22,7 +22,7 @@ pub(super) fn ids(seed: u64) -> Vec<u64> {
     let mut random = Random(splitmix64(seed));
     let mut scanned = 0;
     let mut request = |at: u64| {
-        if at % SCAN_PERIOD < SCAN_REQUESTS && random.next() % SCAN_SHARE == 0 {
+        if at % SCAN_PERIOD < SCAN_REQUESTS && random.draw().is_multiple_of(SCAN_SHARE) {
             scanned += 1;
             return splitmix64(SCANNED + scanned);
         }
@@ -48,13 +48,13 @@ fn zipf() -> Vec<f64> {
 struct Random(u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         splitmix64(self.0)
     }
 
     /// From 0 to 1.
     fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+        (self.draw() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }

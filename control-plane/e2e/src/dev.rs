@@ -1,0 +1,199 @@
+//! A running `switchyard dev`, with what one does to it again and again: publish, declare, wait until it decides.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use switchyard_types::{Digest, NodeStatus, SlotStatus, StrategyKind};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    admin::{Admin, caching_strategy},
+    paths,
+    process::{Process, Ready},
+    resp::{Reply, RespClient},
+};
+
+/// The strategy that is declared, and replaced again and again.
+pub const STRATEGY: &str = "demo";
+
+/// Staging compiles, self-tests and adopts on a machine that is fully loaded.
+const FLIP_DEADLINE: Duration = Duration::from_secs(60);
+/// How exactly the moment of a flip is known.
+const INFO_POLL: Duration = Duration::from_millis(1);
+/// How often the node's report is looked at.
+const STATUS_POLL: Duration = Duration::from_millis(20);
+
+/// The process, its API and its cache.
+#[derive(Debug)]
+pub struct Dev {
+    process: Process,
+    admin: Admin,
+    address: SocketAddr,
+    folder: TempDir,
+}
+
+/// A plugin as the server keeps it.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// Its own name.
+    pub name: String,
+    /// `name@version`.
+    pub reference: String,
+    /// Of its bytes.
+    pub digest: Digest,
+    /// The file.
+    pub component: PathBuf,
+}
+
+impl Dev {
+    /// Starts one in a scratch folder, with a cache of this budget, on free ports.
+    pub fn start(cache_budget: &str, cache_shards: usize) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("switchyard-e2e-").tempdir()?;
+        let (data, shards) = (folder.path().join("data").into_os_string(), cache_shards.to_string());
+        let ports = ["--listen", "127.0.0.1:0", "--resp", "127.0.0.1:0"];
+        let mut arguments = vec!["dev".into(), "--data".into(), data];
+        arguments.extend(ports.map(Into::into));
+        arguments.extend(["--cache-budget", cache_budget, "--cache-shards", &shards].map(Into::into));
+        let process = Process::start(folder.path(), &arguments)?;
+        let admin = Admin::from_context(process.context())?;
+        let address = process.ready().resp.parse().context("the RESP address")?;
+        Ok(Self { process, admin, address, folder })
+    }
+
+    /// The process.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Its API, with the token of its context file.
+    pub fn admin(&self) -> &Admin {
+        &self.admin
+    }
+
+    /// Its RESP port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Its scratch folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Publishes a plugin of this checkout.
+    pub async fn publish(&self, name: &str) -> Result<Published> {
+        let component = paths::plugin(name)?;
+        let manifest = self.admin.push(std::fs::read(&component)?).await?.accepted()?;
+        Ok(Published {
+            name: name.to_owned(),
+            reference: format!("{}@{}", manifest.name, manifest.version),
+            digest: manifest.digest,
+            component,
+        })
+    }
+
+    /// Declares that this plugin decides. It does so later, by itself.
+    pub async fn declare(&self, plugin: &Published, configuration: Option<Value>) -> Result<()> {
+        self.admin.apply(&caching_strategy(STRATEGY, &plugin.reference, configuration)).await?.accepted()?;
+        Ok(())
+    }
+
+    /// Waits until the cache itself says that this plugin decides: its node reports that only some time later.
+    pub async fn flipped(&self, plugin: &Published) -> Result<()> {
+        let mut client = RespClient::connect(self.address)?;
+        let digest = plugin.digest.short();
+        let end = Instant::now() + FLIP_DEADLINE;
+        loop {
+            match client.call(&[b"INFO", b"switchyard"])? {
+                Reply::Bulk(Some(info)) if String::from_utf8_lossy(&info).contains(&digest) => return Ok(()),
+                Reply::Bulk(_) if Instant::now() < end => sleep(INFO_POLL).await,
+                Reply::Bulk(_) => bail!("{} does not become active: {}", plugin.reference, self.why().await),
+                reply => bail!("INFO switchyard: {reply:?}"),
+            }
+        }
+    }
+
+    /// Waits until the node's report satisfies `condition`, and gives its caching slot.
+    pub async fn reported(
+        &self,
+        what: &str,
+        condition: impl Fn(&SlotStatus, &NodeStatus) -> bool,
+    ) -> Result<SlotStatus> {
+        let end = Instant::now() + FLIP_DEADLINE;
+        loop {
+            if let Some(status) = self.status().await?
+                && let Some(slot) = status.slots.iter().find(|slot| slot.slot.kind == StrategyKind::Caching)
+                && condition(slot, &status)
+            {
+                return Ok(slot.clone());
+            }
+            if Instant::now() >= end {
+                bail!("{what}: the node does not report it: {}", self.why().await);
+            }
+            sleep(STATUS_POLL).await;
+        }
+    }
+
+    /// Waits until the node reports that this plugin decides.
+    pub async fn active(&self, plugin: &Published) -> Result<SlotStatus> {
+        self.reported(&plugin.reference, |slot, _| is_active(slot, plugin.digest)).await
+    }
+
+    /// Declares it and waits until it decides and the node says so.
+    pub async fn activate(&self, plugin: &Published) -> Result<SlotStatus> {
+        self.declare(plugin, None).await?;
+        self.flipped(plugin).await?;
+        self.active(plugin).await
+    }
+
+    /// What the node last reported.
+    pub async fn status(&self) -> Result<Option<NodeStatus>> {
+        self.admin.node(&self.process.ready().node).await
+    }
+
+    /// Ends it in order.
+    pub fn end(self) -> Result<()> {
+        let status = self.process.terminate()?;
+        if !status.success() {
+            bail!("switchyard ended with {status}");
+        }
+        Ok(())
+    }
+
+    /// Ends it by SIGKILL; its data folder lives as long as what is returned.
+    pub fn kill(self) -> Result<TempDir> {
+        self.process.kill()?;
+        Ok(self.folder)
+    }
+
+    /// Leaves it running, and its folder in place.
+    pub fn keep(self) -> Result<(u32, Ready, PathBuf)> {
+        Ok((self.process.id()?, self.process.release(), self.folder.keep()))
+    }
+
+    async fn why(&self) -> String {
+        match self.status().await {
+            Ok(Some(status)) => {
+                let failures: Vec<_> = status.slots.iter().filter_map(|slot| slot.last_failure.as_ref()).collect();
+                failures.first().map_or("its node reports no failure".to_owned(), |last| last.failure.to_string())
+            }
+            Ok(None) => "its node has not reported".to_owned(),
+            Err(error) => format!("{error:#}"),
+        }
+    }
+}
+
+fn is_active(slot: &SlotStatus, digest: Digest) -> bool {
+    slot.active.as_ref().is_some_and(|active| active.digest == digest)
+}
