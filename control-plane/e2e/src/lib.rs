@@ -14,6 +14,7 @@ pub mod dev;
 pub mod fixtures;
 pub mod latency;
 pub mod load;
+pub mod machine;
 pub mod paths;
 pub mod process;
 pub mod resp;

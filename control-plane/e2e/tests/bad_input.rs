@@ -13,6 +13,9 @@ use switchyard_e2e::{
 };
 use switchyard_types::{ErrorCode, PluginManifest, Stage, StrategyDocument};
 
+/// Of the right form.
+const WRONG_TOKEN: &str = "swy_0000000000000000000000000000000000000000000000000000000000000000";
+
 /// A dev with LRU active, and what it holds: nothing of that may change.
 struct Rig {
     dev: Dev,
@@ -136,9 +139,9 @@ async fn what_is_stale_unknown_or_not_allowed() {
     stale["resourceVersion"] = json!(999_999);
     stale["spec"]["priority"] = json!(3);
     refused("a stale version", admin.apply(&stale).await.unwrap(), 409, ErrorCode::Conflict, None, "");
-    for token in ["", "wrong", "swy_0000000000000000000000000000000000000000000000000000000000000000"] {
+    for (token, says) in [("", "Bearer swy_"), ("wrong", "token"), (WRONG_TOKEN, "token")] {
         let answer = admin.with_token(token).get::<Value>("/v1/strategies").await.unwrap();
-        refused("a wrong token", answer, 401, ErrorCode::Unauthenticated, None, "token");
+        refused("a wrong token", answer, 401, ErrorCode::Unauthenticated, None, says);
     }
     let answer = admin.get::<Value>("/v2/strategies").await.unwrap();
     refused("an unknown path", answer, 404, ErrorCode::NotFound, None, "");

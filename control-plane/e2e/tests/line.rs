@@ -55,6 +55,7 @@ async fn publishing_the_same_again_changes_nothing_on_the_node() {
     // Something that the node does see, so that there is a report from after it.
     let mut other = caching_strategy("elsewhere", &lru.reference, None);
     other["spec"]["selector"] = json!({"region": "nowhere"});
+    other["spec"]["priority"] = json!(1);
     let other = dev.admin().apply(&other).await.unwrap().accepted().unwrap();
     let newest = other.status.unwrap().generation;
     let after = dev.reported("the newest generation", |_, node| node.generation >= newest).await.unwrap();

@@ -97,6 +97,16 @@ INCR c
 SET c ""
 INCR c
 INCR
+SET c 10
+INCRBY c 5
+DECR c
+DECRBY c 20
+INCRBY c -9223372036854775808
+DECRBY c -9223372036854775808
+INCRBY c 1.5
+INCRBY c
+DECRBY c abc
+DECR
 SET c 5 EX 100
 INCR c
 TTL c
@@ -265,9 +275,10 @@ fn a_greeting_has_the_fields_of_redis() {
 fn commands_are_described_as_in_redis() {
     let (serving, redis) = pair();
     let (mut ours, mut theirs) = (serving.client(), redis.client());
-    for name in
-        ["get", "set", "mget", "mset", "del", "exists", "expire", "incr", "ttl", "pttl", "ping", "echo", "dbsize"]
-    {
+    for name in [
+        "get", "set", "mget", "mset", "del", "exists", "expire", "incr", "incrby", "decr", "decrby", "ttl", "pttl",
+        "ping", "echo", "dbsize",
+    ] {
         // Name, arity, flags and the three numbers about keys come first; after them Redis says more than we do.
         let head = |reply: String| reply.split("\r\n").skip(1).take(8).map(str::to_owned).collect::<Vec<String>>();
         let line = format!("COMMAND INFO {name}");

@@ -1,6 +1,5 @@
 //! Replays of recorded traces beside figures that were published or computed by others, with the engine's own code.
 
-mod machine;
 mod page;
 mod table;
 

@@ -91,6 +91,18 @@ pub(super) static SPECS: &[Spec] = &[
         .is("string", "1.0.1", "Set multiple keys to multiple values")
         .flags(STORE)
         .keys(1, -1, 2),
+    Spec::new("incrby", 3, strings::incrby)
+        .is("string", "1.0.0", "Increment the integer value of a key by the given amount")
+        .flags(STORE_FAST)
+        .keys(1, 1, 1),
+    Spec::new("decr", 2, strings::decr)
+        .is("string", "1.0.0", "Decrement the integer value of a key by one")
+        .flags(STORE_FAST)
+        .keys(1, 1, 1),
+    Spec::new("decrby", 3, strings::decrby)
+        .is("string", "1.0.0", "Decrement the integer value of a key by the given number")
+        .flags(STORE_FAST)
+        .keys(1, 1, 1),
     Spec::new("del", -2, keys::del).is("generic", "1.0.0", "Delete a key").flags(WRITE).keys(1, -1, 1),
     Spec::new("exists", -2, keys::exists)
         .is("generic", "1.0.0", "Determine if a key exists")

@@ -67,10 +67,36 @@ enum NotCounted {
 
 /// `INCR key`
 pub(super) fn incr(call: &mut Call<'_>) -> Flow {
+    count(call, 1)
+}
+
+/// `DECR key`
+pub(super) fn decr(call: &mut Call<'_>) -> Flow {
+    count(call, -1)
+}
+
+/// `INCRBY key increment`. Clients' own `incr` sends this one.
+pub(super) fn incrby(call: &mut Call<'_>) -> Flow {
+    match parse_integer(call.arguments.get(2)) {
+        Some(step) => count(call, step),
+        None => call.not_an_integer(),
+    }
+}
+
+/// `DECRBY key decrement`
+pub(super) fn decrby(call: &mut Call<'_>) -> Flow {
+    match parse_integer(call.arguments.get(2)).map(i64::checked_neg) {
+        Some(Some(step)) => count(call, step),
+        Some(None) => call.error("ERR decrement would overflow"),
+        None => call.not_an_integer(),
+    }
+}
+
+fn count(call: &mut Call<'_>, step: i64) -> Flow {
     let mut sum = 0;
     let written = call.cache.update(call.now_ms, call.arguments.get(1), |old| {
         let old = old.map_or(Some(0), parse_integer).ok_or(NotCounted::NotAnInteger)?;
-        sum = old.checked_add(1).ok_or(NotCounted::Overflow)?;
+        sum = old.checked_add(step).ok_or(NotCounted::Overflow)?;
         Ok(itoa::Buffer::new().format(sum).as_bytes().to_vec())
     });
     match written {

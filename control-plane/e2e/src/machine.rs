@@ -1,7 +1,9 @@
+//! The machine that figures are of.
+
 use std::{fs, thread};
 
 /// The machine in one line: every figure on a page is of this one.
-pub(super) fn describe() -> String {
+pub fn describe() -> String {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let model = field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown processor".to_owned());
     let memory =
