@@ -63,7 +63,8 @@ impl Workshop {
         let tool = self.tool(digest).await?;
         self.blocking(move || {
             tool.check(&configuration, "the configuration breaks the plugin's schema")?;
-            fairly(|| tool.plugin.strategy(&configuration, limits))?;
+            // The host itself tries again what was starved here.
+            tool.plugin.strategy(&configuration, limits)?;
             Ok(())
         })
         .await

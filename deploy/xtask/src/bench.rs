@@ -7,7 +7,10 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Every Criterion benchmark of the workspace. What they said on a described machine is in `docs/results`.
+/// Programs that measure beside a peer or a published figure.
+const PROGRAMS: [&str; 2] = ["resp_cost", "baselines"];
+
+/// Every Criterion benchmark of the workspace, then the comparisons. What they said on a described machine is in `docs/results`.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     setup::run(workspace)?;
     build::release(workspace)?;
@@ -17,6 +20,12 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
             bench.envs(build::places(workspace, "release"));
             execute(bench)?;
         }
+    }
+    for name in PROGRAMS {
+        let arguments = ["run", "--locked", "--release", "--package", "switchyard-e2e", "--bin", name];
+        let mut program = cargo(workspace, arguments);
+        program.envs(build::places(workspace, "release"));
+        execute(program)?;
     }
     Ok(())
 }

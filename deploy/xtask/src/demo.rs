@@ -9,7 +9,7 @@ use crate::{
 
 /// The main job; what it shows and when it fails is in `control-plane/e2e`.
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
-    setup::run(workspace)?;
+    setup::for_demo(workspace)?;
     build::release(workspace)?;
     let mut demo = command(workspace, workspace.target().join("release/demo"), arguments);
     demo.envs(build::places(workspace, "release"));

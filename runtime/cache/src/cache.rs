@@ -260,6 +260,7 @@ impl Cache {
                 let (more, told) = {
                     let mut locked = self.inner.shards.lock(shard);
                     let wants = self.inner.slot.wants();
+                    locked.attend(wants);
                     (locked.clear(wants, TURN_ENTRIES), wants.batch > 0)
                 };
                 if told {
@@ -280,6 +281,7 @@ impl Cache {
             for _ in 0..SWEEP_TURNS {
                 let mut locked = self.inner.shards.lock(shard);
                 let wants = self.inner.slot.wants();
+                locked.attend(wants);
                 let more = locked.expire(wants, now_ms, TURN_ENTRIES);
                 let (_, fits) = locked.make_room(wants, now_ms, room, TURN_ENTRIES);
                 let wake = locked.batch_is_full(wants);

@@ -117,7 +117,8 @@ impl Connection {
         self.out = buffer::take();
         let served = self.serve_all(now_ms, &mut commands).await;
         self.cache.counters().commands.fetch_add(commands, Ordering::Relaxed);
-        let written = self.flush().await;
+        // After a failed write nobody knows what has arrived: nothing more is sent.
+        let written = if matches!(served, Err(End::Failed)) { Ok(()) } else { self.flush().await };
         buffer::give(std::mem::take(&mut self.out));
         served.and(written)?;
         self.compact().await

@@ -128,6 +128,10 @@ async fn sweep(cache: Cache, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        cache.sweep();
+        let cache = cache.clone();
+        // A large expiry takes its time, and clients must not wait for it. A panic there is one sweep less.
+        if let Err(error) = tokio::task::spawn_blocking(move || cache.sweep()).await {
+            tracing::error!(%error, "a sweep failed");
+        }
     }
 }

@@ -10,6 +10,9 @@ use crate::{
     table::{Incoming, NEVER, Payload, Slot},
 };
 
+/// Bytes of a key that crosses to a strategy that asked for keys. A longer one stays here: copying megabytes would use up
+/// the strategy's budget, and a client must not be able to fail it.
+const KEY_BYTES_MAX: usize = 4 << 10;
 /// Entries that are evicted in one go before the lock is offered to those who wait for it.
 const EVICTIONS_PER_TURN: usize = 64;
 /// Timers that a store looks at: more than it can add, so that expired entries do not pile up.
@@ -59,7 +62,7 @@ impl Offer<'_> {
             namespace: self.namespace,
             size: self.size,
             ttl_ms: self.ttl_ms,
-            key: wants.keys.then(|| self.key.to_vec()),
+            key: (wants.keys && self.key.len() <= KEY_BYTES_MAX).then(|| self.key.to_vec()),
         }
     }
 }
@@ -154,7 +157,9 @@ impl<P: Payload> Settling<'_, P> {
     /// Victims go even where the entry then does not come: the strategy believes that they are gone.
     fn remove_victims(&mut self) -> u64 {
         let mut unknown = 0;
-        for victim in self.decision.map(|decision| decision.victims.as_slice()).unwrap_or_default() {
+        let victims = self.decision.map(|decision| decision.victims.as_slice()).unwrap_or_default();
+        // The offered entry's own old value is not a victim: what takes its place may be made from it (INCR, XX).
+        for victim in victims.iter().filter(|victim| **victim != self.offer.id) {
             match self.guard.table.remove_id(*victim) {
                 Some(_) => self.guard.counters.evicted_by_strategy += 1,
                 None => unknown += 1,
@@ -207,7 +212,7 @@ impl<P: Payload> Settling<'_, P> {
 
     fn put(&mut self, stored: Stored<P>) {
         let Offer { id, namespace, .. } = self.offer;
-        let shortened = self.decision.and_then(|decision| decision.ttl_ms);
+        let shortened = self.decision.filter(|_| !self.offer.always).and_then(|decision| decision.ttl_ms);
         let at_most = shortened.map_or(NEVER, |ttl_ms| self.now_ms.saturating_add(ttl_ms));
         let Stored { payload, size, expires_at_ms } = stored;
         let expires_at_ms = expires_at_ms.min(at_most);

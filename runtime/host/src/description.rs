@@ -33,7 +33,10 @@ fn read(
     size_bytes: u64,
     exported: &[StrategyKind],
 ) -> Result<PluginManifest, String> {
-    let kinds = description.kinds.iter().map(|kind| kind.parse()).collect::<Result<Vec<StrategyKind>, _>>()?;
+    names("kinds", &description.kinds)?;
+    let mut kinds = description.kinds.iter().map(|kind| kind.parse()).collect::<Result<Vec<StrategyKind>, _>>()?;
+    kinds.sort_unstable();
+    kinds.dedup();
     if let Some(kind) = kinds.iter().find(|kind| !exported.contains(kind)) {
         return Err(format!("kinds names {kind}, whose interface the component does not export"));
     }

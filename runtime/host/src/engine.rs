@@ -43,13 +43,17 @@ fn shared_config() -> Config {
     config
 }
 
+/// Places of the pool beyond those that are given out: an instance gives its place back a moment before its memory.
+const INSTANCES_SLACK: u32 = 64;
+
 /// The engine that runs instances.
 pub(crate) fn running(instances_max: u32) -> Result<Engine, HostError> {
+    let places = instances_max.saturating_add(INSTANCES_SLACK);
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(instances_max)
-        .total_core_instances(instances_max.saturating_mul(CORE_INSTANCES_PER_COMPONENT_MAX))
-        .total_memories(instances_max.saturating_mul(MEMORIES_PER_COMPONENT_MAX))
-        .total_tables(instances_max.saturating_mul(TABLES_PER_COMPONENT_MAX))
+    pool.total_component_instances(places)
+        .total_core_instances(places.saturating_mul(CORE_INSTANCES_PER_COMPONENT_MAX))
+        .total_memories(places.saturating_mul(MEMORIES_PER_COMPONENT_MAX))
+        .total_tables(places.saturating_mul(TABLES_PER_COMPONENT_MAX))
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT_MAX)
         .max_memories_per_component(MEMORIES_PER_COMPONENT_MAX)
         .max_tables_per_component(TABLES_PER_COMPONENT_MAX)

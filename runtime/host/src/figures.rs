@@ -14,6 +14,7 @@ const LATENCY_NS_MAX: u64 = 10_000_000_000;
 pub(crate) struct HookMeter {
     calls: u64,
     traps: u64,
+    out_of_memory: u64,
     budget_exceeded: u64,
     starved: u64,
     invalid: u64,
@@ -41,6 +42,7 @@ impl HookMeter {
         Self {
             calls: 0,
             traps: 0,
+            out_of_memory: 0,
             budget_exceeded: 0,
             starved: 0,
             invalid: 0,
@@ -77,7 +79,8 @@ impl HookMeter {
 
     fn count(&mut self, error: &CallError) {
         match error {
-            CallError::Trap(_) | CallError::OutOfMemory { .. } | CallError::Rejected(_) => self.traps += 1,
+            CallError::Trap(_) | CallError::Rejected(_) => self.traps += 1,
+            CallError::OutOfMemory { .. } => self.out_of_memory += 1,
             CallError::BudgetExceeded { .. } => self.budget_exceeded += 1,
             CallError::Starved { .. } => self.starved += 1,
             CallError::InvalidResult(_) => self.invalid += 1,
@@ -88,6 +91,7 @@ impl HookMeter {
     pub(crate) fn add_to(&self, total: &mut Totals) {
         total.figures.calls += self.calls;
         total.figures.traps += self.traps;
+        total.figures.out_of_memory += self.out_of_memory;
         total.figures.budget_exceeded += self.budget_exceeded;
         total.figures.starved += self.starved;
         total.figures.invalid += self.invalid;

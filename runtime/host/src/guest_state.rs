@@ -24,7 +24,7 @@ pub(crate) struct GuestState {
     pub(crate) meter: Meter,
     pub(crate) memory: MemoryLimiter,
     pub(crate) metrics: Metrics,
-    log: LogLimiter,
+    pub(crate) log: LogLimiter,
 }
 
 impl GuestState {
@@ -33,7 +33,7 @@ impl GuestState {
             meter: Meter::default(),
             memory: MemoryLimiter { limit_bytes: memory_bytes.min(MEMORY_BYTES_MAX as u64), denied: false, guard },
             metrics: Metrics::default(),
-            log: LogLimiter { name, window: Instant::now(), lines: 0, dropped: 0 },
+            log: LogLimiter { name, window: Instant::now(), lines: 0, dropped: 0, dropped_before: 0 },
         }
     }
 }
@@ -115,11 +115,13 @@ impl Metrics {
 
 /// Lets a few lines a second through and says how many it did not.
 #[derive(Debug)]
-struct LogLimiter {
+pub(crate) struct LogLimiter {
     name: Arc<str>,
     window: Instant,
     lines: u32,
+    /// In this window, and in those before.
     dropped: u64,
+    dropped_before: u64,
 }
 
 impl LogLimiter {
@@ -132,7 +134,6 @@ impl LogLimiter {
             self.open_window();
         }
         self.lines += 1;
-        // A plugin's text is inert: no control character of it reaches a terminal or starts a new record.
         let text = inert(message);
         match level {
             Level::Debug => tracing::debug!(plugin = &*self.name, "{text}"),
@@ -142,15 +143,22 @@ impl LogLimiter {
         }
     }
 
+    /// Lines that were not let through.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped + self.dropped_before
+    }
+
     fn open_window(&mut self) {
         if self.dropped > 0 {
             tracing::warn!(plugin = &*self.name, dropped = self.dropped, "log lines over the limit were dropped");
         }
+        self.dropped_before += self.dropped;
         (self.window, self.lines, self.dropped) = (Instant::now(), 0, 0);
     }
 }
 
-fn inert(message: &str) -> String {
+/// A plugin's text, cut and without control characters: it goes into logs, statuses and terminals.
+pub(crate) fn inert(message: &str) -> String {
     let mut text = String::with_capacity(message.len().min(LOG_LINE_CHARS_MAX));
     for char in message.chars().take(LOG_LINE_CHARS_MAX) {
         if char.is_control() { text.extend(char.escape_default()) } else { text.push(char) }

@@ -82,7 +82,8 @@ impl Host {
             return Ok(component);
         }
         let compiled = compile(&shared.config.compiler, &shared.engine, bytes)?;
-        let component = self.deserialize(&compiled)?;
+        // What our own compiler has just made can only fail the pool's limits, which the worker does not have.
+        let component = self.deserialize(&compiled).map_err(|error| HostError::Incompatible(error.to_string()))?;
         if let Some(cache) = &shared.compiled {
             cache.put(digest, &compiled);
         }

@@ -8,7 +8,7 @@ use crate::{
     bindings::EveryPluginIndices,
     bindings::Lifecycle,
     gauges::{Counters, InstanceGuard},
-    guest_state::GuestState,
+    guest_state::{GuestState, inert},
     meter::Stop,
     ticker::Ticker,
 };
@@ -109,7 +109,9 @@ impl<Exports> Instance<Exports> {
         };
         self.store.set_hostcall_fuel(copied_bytes);
         self.store.set_epoch_deadline(1);
-        self.store.data_mut().meter.begin(budget_us);
+        let state = self.store.data_mut();
+        state.meter.begin(budget_us);
+        state.memory.denied = false;
         self.ticker.notice_call();
     }
 
@@ -119,7 +121,7 @@ impl<Exports> Instance<Exports> {
 
     pub(crate) fn configure(&mut self, configuration: &str, seed: u64) -> Result<(), CallError> {
         self.lifecycle(|lifecycle, store| lifecycle.call_configure(store, configuration, seed))?
-            .map_err(CallError::Rejected)
+            .map_err(|reason| CallError::Rejected(inert(&reason)))
     }
 
     pub(crate) fn export_state(&mut self) -> Result<Vec<u8>, CallError> {
@@ -128,7 +130,7 @@ impl<Exports> Instance<Exports> {
 
     pub(crate) fn import_state(&mut self, format: &str, bytes: &[u8]) -> Result<(), CallError> {
         self.lifecycle(|lifecycle, store| lifecycle.call_import_state(store, format, bytes))?
-            .map_err(CallError::Rejected)
+            .map_err(|reason| CallError::Rejected(inert(&reason)))
     }
 
     /// Declares how many counters and gauges the plugin has.

@@ -34,6 +34,9 @@ pub struct HookFigures {
     pub calls: u64,
     /// Calls that trapped.
     pub traps: u64,
+    /// Calls that could not go on within the memory limit.
+    #[serde(default)]
+    pub out_of_memory: u64,
     /// Calls stopped at their CPU budget.
     pub budget_exceeded: u64,
     /// Calls stopped at the wall cap because the machine gave them no CPU: not the plugin's fault.
@@ -65,6 +68,12 @@ pub struct ShardFigures {
     pub victims_unknown: u64,
     /// Entries evicted by the fallback although a strategy was there.
     pub fallback_evictions: u64,
+    /// Lines that the plugins' logs did not take: over the rate.
+    #[serde(default)]
+    pub log_lines_dropped: u64,
+    /// Calls that counted on an index that was not declared.
+    #[serde(default)]
+    pub metrics_undeclared: u64,
     /// Own counters and gauges of the plugin, summed over shards.
     #[serde(default)]
     pub counters: BTreeMap<String, f64>,

@@ -11,6 +11,11 @@ use anyhow::Result;
 
 use crate::workspace::Workspace;
 
+/// What the demo needs: it starts nobody but `switchyard` itself.
+pub(crate) fn for_demo(workspace: &Workspace) -> Result<()> {
+    wasm::ensure(workspace)
+}
+
 /// Everything, in the order of how soon it is needed.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     components::ensure(workspace)?;

@@ -122,11 +122,7 @@ fn checked(decision: WitDecision, entry: &Entry) -> Result<Decision, CallError> 
             decision.victims.len()
         )));
     }
-    let ttl_ms = match (decision.ttl_ms, entry.ttl_ms) {
-        (Some(wanted), Some(asked)) => Some(wanted.min(asked)),
-        (Some(wanted), None) => Some(wanted),
-        (None, asked) => asked,
-    };
+    let ttl_ms = decision.ttl_ms.filter(|wanted| entry.ttl_ms.is_none_or(|asked| *wanted < asked));
     Ok(Decision {
         admit: decision.admit,
         memory: decision.tiers & WitTiers::MEMORY == WitTiers::MEMORY,

@@ -1,8 +1,7 @@
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     hash::{Hash, Hasher},
     io::{self, Read, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -89,13 +88,16 @@ fn compatibility(engine: &Engine) -> u64 {
 
 fn own_key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
     let mut key = [0; KEY_BYTES];
-    match File::open(path) {
-        Ok(mut file) => file.read_exact(&mut key).map(|()| key),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+    match File::open(path).and_then(|mut file| file.read_exact(&mut key)) {
+        Ok(()) => Ok(key),
+        // A key that was cut off is as good as none: it costs one compilation of each plugin.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => {
             getrandom::fill(&mut key).map_err(io::Error::other)?;
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            // Temporary files are for their owner only; this one becomes the key as a whole or not at all.
+            let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
             file.write_all(&key)?;
-            file.sync_all()?;
+            file.as_file().sync_all()?;
+            file.persist(path)?;
             Ok(key)
         }
         Err(error) => Err(error),
@@ -117,6 +119,12 @@ mod tests {
         cache.put(digest, b"machine code");
         let again = CompiledCache::open(dir.path(), &engine).expect("the same cache");
         assert_eq!(again.get(digest).as_deref(), Some(&b"machine code"[..]));
+
+        let cut_off = tempfile::tempdir().expect("a folder");
+        fs::write(cut_off.path().join("mac.key"), b"short").expect("written");
+        CompiledCache::open(cut_off.path(), &engine).expect("a new key").put(digest, b"machine code");
+        let again = CompiledCache::open(cut_off.path(), &engine).expect("the same key");
+        assert!(again.get(digest).is_some(), "the new key stays");
 
         let path = cache.path(digest);
         let good = fs::read(&path).expect("the file");

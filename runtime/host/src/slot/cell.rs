@@ -9,13 +9,31 @@ use crate::{
 /// Events that are held for an instance in staging. At a million events a second a shard, that is a second.
 const TEE_EVENTS_MAX: usize = 1 << 20;
 
+/// Events for an instance in staging. Past the bound they are dropped, and the staging fails.
+struct Tee<E> {
+    events: Vec<E>,
+    overflowed: bool,
+}
+
+impl<E> Tee<E> {
+    fn write(&mut self, write: impl FnOnce(&mut Vec<E>)) {
+        if self.overflowed {
+            return;
+        }
+        write(&mut self.events);
+        if self.events.len() > TEE_EVENTS_MAX {
+            *self = Self { events: Vec::new(), overflowed: true };
+        }
+    }
+}
+
 /// What one shard's lock protects.
 pub(super) struct Cell<K: Kind> {
     pub(super) running: Option<Running<K>>,
     /// The backlog of the call at hand; kept for its memory.
     backlog: Vec<K::Event>,
     /// What happens while a new instance is staged, for that instance.
-    tee: Option<Vec<K::Event>>,
+    tee: Option<Tee<K::Event>>,
     pub(super) window: FailureWindow,
     pub(super) waited: HookMeter,
     pub(super) batched: HookMeter,
@@ -56,7 +74,7 @@ impl<K: Kind> Cell<K> {
         self.backlog.clear();
         K::drain(table, shard, BATCH_MAX as usize, &mut self.backlog);
         if let Some(tee) = &mut self.tee {
-            tee.extend_from_slice(&self.backlog);
+            tee.write(|events| events.extend_from_slice(&self.backlog));
         }
         self.backlog.len()
     }
@@ -129,7 +147,7 @@ impl<K: Kind> Cell<K> {
 
     /// From now on everything that happens is also kept for a new instance.
     pub(super) fn open_tee(&mut self) {
-        self.tee = Some(Vec::new());
+        self.tee = Some(Tee { events: Vec::new(), overflowed: false });
     }
 
     pub(super) fn close_tee(&mut self) {
@@ -140,20 +158,25 @@ impl<K: Kind> Cell<K> {
     #[inline]
     pub(super) fn teed(&mut self, write: impl FnOnce(&mut Vec<K::Event>)) {
         if let Some(tee) = &mut self.tee {
-            write(tee);
+            tee.write(write);
         }
     }
 
     /// What was kept since the last time; none: more than the bound, the new instance has fallen behind.
     pub(super) fn take_teed(&mut self) -> Option<Vec<K::Event>> {
-        let teed = std::mem::take(self.tee.as_mut()?);
-        (teed.len() <= TEE_EVENTS_MAX).then_some(teed)
+        let tee = self.tee.as_mut()?;
+        (!tee.overflowed).then(|| std::mem::take(&mut tee.events))
     }
 
     pub(super) fn give_up_instance(&mut self) {
         if let Some(running) = &mut self.running {
             running.instance = None;
         }
+    }
+
+    /// Events that the instance in staging has not got yet.
+    pub(super) fn teed_len(&self) -> usize {
+        self.tee.as_ref().map_or(0, |tee| tee.events.len())
     }
 
     pub(super) fn needs_revival(&self) -> bool {

@@ -11,7 +11,10 @@ mod upkeep;
 use std::{
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{AcqRel, Acquire, Relaxed, SeqCst},
+        },
     },
     time::{Duration, Instant},
 };
@@ -54,6 +57,8 @@ struct Shared<K: Kind> {
     me: Weak<Self>,
     /// What the engine buffers, as the kind encodes it; 0: nothing.
     wants: AtomicU64,
+    /// What the version in staging wants; 0: none is. A quarantine of the old one must not blind its successor.
+    staging_wants: AtomicU64,
     /// Monotonic milliseconds until which the fallback decides; 0: no quarantine.
     quarantined_until_ms: AtomicU64,
     /// Held by whoever replaces instances: one at a time.
@@ -79,6 +84,7 @@ impl<K: Kind> Slot<K> {
             upkeep,
             me: Weak::clone(me),
             wants: AtomicU64::new(0),
+            staging_wants: AtomicU64::new(0),
             quarantined_until_ms: AtomicU64::new(0),
             staging: Mutex::default(),
             history: Mutex::default(),
@@ -138,7 +144,10 @@ impl<K: Kind> Slot<K> {
     }
 
     /// Tells every instance again what it must know of its table.
+    ///
+    /// Waits for a staging: an instance that is on its way has been told the old budget.
     pub(crate) fn settle(&self) {
+        let _staging = self.0.staging.lock();
         let Some(table) = self.0.table.upgrade() else { return };
         for (index, shard) in self.0.shards.iter().enumerate() {
             shard.cell.lock().settle(&self.0, &table, index);
@@ -188,10 +197,10 @@ impl<K: Kind> Shared<K> {
     /// The fallback decides from now on. Nothing is buffered meanwhile: whoever is tried next adopts the table anyway.
     fn quarantine(&self, error: &CallError) {
         let until = meter::monotonic_ns() / 1_000_000 + HALF_OPEN_AFTER.as_millis() as u64;
-        if self.quarantined_until_ms.swap(until, Relaxed) == 0 {
+        if self.quarantined_until_ms.swap(until, SeqCst) == 0 {
             tracing::error!(%error, "a strategy failed too often and is quarantined; the fallback decides");
         }
-        self.wants.store(0, Relaxed);
+        self.wants.store(self.staging_wants.load(SeqCst), SeqCst);
     }
 
     fn ask_for_upkeep(&self, shard: usize) {
@@ -203,7 +212,7 @@ impl<K: Kind> Shared<K> {
 
     fn enqueue(&self, shard: usize) {
         let Some(slot) = self.shards.get(shard) else { return };
-        if !slot.queued.swap(true, Relaxed) {
+        if !slot.queued.load(Acquire) && !slot.queued.swap(true, AcqRel) {
             let me: Weak<dyn Chores> = self.me.clone();
             self.host.policy().enqueue(me, shard);
         }

@@ -88,6 +88,8 @@ fn add_instance<K: Kind>(cell: &Cell<K>, shards: &mut ShardFigures) {
     let Some(instance) = &running.instance else { return };
     let state = instance.state();
     shards.memory_bytes += state.memory.bytes();
+    shards.log_lines_dropped += state.log.dropped();
+    shards.metrics_undeclared += state.metrics.undeclared;
     let manifest = running.strategy.plugin().manifest();
     let counters = manifest.counters.iter().zip(state.metrics.counters.iter().map(|counter| *counter as f64));
     let gauges = manifest.gauges.iter().zip(state.metrics.gauges.iter().copied());

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, sync::atomic::Ordering::Relaxed, time::Instant};
+use std::{collections::BTreeMap, sync::atomic::Ordering::SeqCst, time::Instant};
 
 use switchyard_types::Stage;
 
@@ -7,7 +7,7 @@ use crate::{CallError, HostError, Strategy, description::BATCH_MAX, instance::In
 
 /// Rounds in which a new instance catches up with what happened while it was staged. Each is shorter than the one
 /// before, or the instance is slower than the traffic and will never be ready.
-const CATCH_UP_ROUNDS_MAX: usize = 64;
+pub(super) const CATCH_UP_ROUNDS_MAX: usize = 64;
 /// So few events are left for the flip, where the shard is locked.
 const CATCH_UP_ENOUGH: usize = BATCH_MAX as usize;
 /// Events that are taken out of the table at the flip; what comes after that is the new instance's first backlog.
@@ -91,6 +91,8 @@ impl<K: Kind> Shared<K> {
             Ok(()) => Ok(instance),
             Err(CallError::Rejected(reason)) => {
                 tracing::warn!(%reason, "exported state was not taken over");
+                // Its place is needed for the next one.
+                drop(instance);
                 let mut fresh = strategy.instance::<K>(seed)?;
                 if let Some(table) = self.table.upgrade() {
                     K::settle(&mut fresh, &table, index).map_err(at(Stage::Import))?;
@@ -147,7 +149,7 @@ impl<K: Kind> Shared<K> {
     }
 
     pub(super) fn set_wants(&self, wants: u64) {
-        self.wants.store(wants, Relaxed);
+        self.wants.store(wants, SeqCst);
     }
 }
 

@@ -1,5 +1,8 @@
 use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::Ordering::{Relaxed, SeqCst},
+    },
     time::{Duration, Instant},
 };
 
@@ -9,12 +12,21 @@ use switchyard_types::Stage;
 use super::{
     Shared, Slot, SwapReport,
     cell::{Cell, Running},
-    staging::{OpenTees, StageTimes, Staged, swap_error, timed},
+    staging::{CATCH_UP_ROUNDS_MAX, OpenTees, StageTimes, Staged, swap_error, timed},
 };
 use crate::{HostError, Strategy, gauges::GenerationGuard, kind::Kind, quarantine::FailureWindow};
 
 /// A call in progress ends within its wall cap; whoever holds a shard longer than this is broken, and the swap gives up.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
+
+/// Events that a new instance may have missed when a flip begins, a shard: some microseconds of work.
+const FLIP_EVENTS_MAX: usize = 1_024;
+
+/// Every shard locked, and since when the first has been.
+struct Locked<'a, K: Kind> {
+    since: Instant,
+    cells: Vec<MutexGuard<'a, Cell<K>>>,
+}
 
 /// How long nobody decided, and who decided before.
 struct Flipped<K: Kind> {
@@ -44,11 +56,12 @@ impl<K: Kind> Slot<K> {
     pub(crate) fn clear(&self) {
         let shared = &*self.0;
         let _staging = shared.staging.lock();
-        shared.set_wants(0);
-        shared.quarantined_until_ms.store(0, Relaxed);
         for shard in &shared.shards {
             shard.cell.lock().running = None;
         }
+        // After the last instance is gone: one that fails while it goes would leave an empty slot quarantined.
+        shared.set_wants(0);
+        shared.quarantined_until_ms.store(0, SeqCst);
         let mut history = shared.history.lock();
         if history.active.take().is_some() {
             history.flips += 1;
@@ -62,22 +75,22 @@ impl<K: Kind> Shared<K> {
         let before = self.wants.load(Relaxed);
         let tees = OpenTees::open(self, 0..self.shards.len());
         // While both are alive the engine buffers what either wants; a first instance must hear of changes at once.
+        self.staging_wants.store(wants, SeqCst);
         self.set_wants(before | wants);
-        let outcome = self.stage_and_flip(strategy, seed);
+        let outcome = self.stage_and_flip(strategy, seed, wants);
         drop(tees);
-        match outcome {
-            Ok(report) => {
-                self.set_wants(wants);
-                Ok(report)
-            }
-            Err(error) => {
-                self.set_wants(if self.is_quarantined() { 0 } else { before });
-                Err(error)
-            }
+        self.staging_wants.store(0, SeqCst);
+        if outcome.is_err() {
+            self.set_wants(before);
         }
+        // Either version may have been quarantined meanwhile; looked at last, so that none is missed.
+        if self.is_quarantined() {
+            self.set_wants(0);
+        }
+        outcome
     }
 
-    fn stage_and_flip(&self, strategy: &Strategy, seed: u64) -> Result<SwapReport, HostError> {
+    fn stage_and_flip(&self, strategy: &Strategy, seed: u64, wants: u64) -> Result<SwapReport, HostError> {
         let mut times = StageTimes::new();
         let mut export_ms: f64 = 0.0;
         let mut staged = Vec::with_capacity(self.shards.len());
@@ -88,12 +101,8 @@ impl<K: Kind> Shared<K> {
             // Shards of one strategy differ in their seeds, or all would make the same random choices.
             staged.push(self.stage(index, strategy, shard_seed(seed, index), state, &mut times)?);
         }
-        // The first shards have waited for the last: what they missed meanwhile must not be left for the flip.
-        timed(&mut times, Stage::Adopt, || {
-            staged.iter_mut().enumerate().try_for_each(|(index, staged)| self.catch_up(index, &mut staged.instance))
-        })?;
         let adopted = staged.iter().map(|staged| staged.adopted).sum();
-        let Flipped { flip_ms, old } = self.flip(strategy, seed, staged)?;
+        let Flipped { flip_ms, old } = self.flip(strategy, seed, wants, staged)?;
         timed(&mut times, Stage::Drain, || drop(old));
         times.insert(Stage::Flip.to_string(), flip_ms);
         Ok(SwapReport { unchanged: false, flip_ms, export_ms, adopted, staging_ms: times })
@@ -120,10 +129,15 @@ impl<K: Kind> Shared<K> {
 
     /// Every shard passes to its new instance while all are locked, so no two decisions of one moment come from two
     /// versions. Holding the locks is the only time during which nobody decides.
-    fn flip(&self, strategy: &Strategy, seed: u64, mut staged: Vec<Staged<K>>) -> Result<Flipped<K>, HostError> {
+    fn flip(
+        &self,
+        strategy: &Strategy,
+        seed: u64,
+        wants: u64,
+        mut staged: Vec<Staged<K>>,
+    ) -> Result<Flipped<K>, HostError> {
         let table = self.table.upgrade().ok_or_else(|| swap_error(Stage::Flip, "the engine is gone"))?;
-        let mut cells = self.lock_all()?;
-        let start = Instant::now();
+        let Locked { since, mut cells } = self.lock_when_caught_up(&mut staged)?;
         for (index, (cell, staged)) in cells.iter_mut().zip(&mut staged).enumerate() {
             self.finish(cell, &table, index, &mut staged.instance)?;
         }
@@ -139,9 +153,26 @@ impl<K: Kind> Shared<K> {
                 generation: Arc::clone(&generation),
             }));
         }
-        self.quarantined_until_ms.store(0, Relaxed);
+        self.set_wants(wants);
+        self.quarantined_until_ms.store(0, SeqCst);
         drop(cells);
-        Ok(Flipped { flip_ms: start.elapsed().as_secs_f64() * 1_000.0, old })
+        Ok(Flipped { flip_ms: since.elapsed().as_secs_f64() * 1_000.0, old })
+    }
+
+    /// Locks every shard at a moment when the new instances have missed little: the first have waited for the last, and
+    /// what they missed must not be fed while nobody decides.
+    fn lock_when_caught_up(&self, staged: &mut [Staged<K>]) -> Result<Locked<'_, K>, HostError> {
+        for _ in 0..CATCH_UP_ROUNDS_MAX {
+            for (index, staged) in staged.iter_mut().enumerate() {
+                self.catch_up(index, &mut staged.instance)?;
+            }
+            let since = Instant::now();
+            let cells = self.lock_all()?;
+            if cells.iter().all(|cell| cell.teed_len() <= FLIP_EVENTS_MAX) {
+                return Ok(Locked { since, cells });
+            }
+        }
+        Err(swap_error(Stage::Flip, "the new instances are slower than the traffic"))
     }
 
     fn lock_all(&self) -> Result<Vec<MutexGuard<'_, Cell<K>>>, HostError> {

@@ -1,4 +1,4 @@
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 
 use super::Shared;
 use crate::{CallError, HostError, description::BATCH_MAX, kind::Kind, meter, policy::Chores};
@@ -9,7 +9,7 @@ const BATCHES_PER_VISIT_MAX: usize = 64;
 impl<K: Kind> Chores for Shared<K> {
     fn tend(&self, index: usize) {
         let (Some(shard), Some(table)) = (self.shards.get(index), self.table.upgrade()) else { return };
-        shard.queued.store(false, Relaxed);
+        shard.queued.swap(false, AcqRel);
         if self.wants.load(Relaxed) == 0 {
             return;
         }
@@ -52,7 +52,8 @@ impl<K: Kind> Shared<K> {
         }
         if cell.needs_revival() {
             drop(cell);
-            self.revive(index);
+            // Staging takes its time, and other slots' ticks do not wait for it.
+            self.ask_for_upkeep(index);
             return true;
         }
         let Some(tick_ms) =
@@ -75,14 +76,15 @@ impl<K: Kind> Shared<K> {
         }
         // A swap is replacing it anyway, and pass_time comes back.
         let Some(_staging) = self.staging.try_lock() else { return };
-        if let Err(error) = self.replace_one(index) {
-            let cause = match error {
-                HostError::Call { source, .. } => source,
-                other => CallError::Trap(other.to_string()),
-            };
-            if let Some(shard) = self.shards.get(index) {
-                shard.cell.lock().lost(self, &cause);
+        match self.replace_one(index) {
+            Ok(()) => {}
+            Err(HostError::Call { source, .. }) => {
+                if let Some(shard) = self.shards.get(index) {
+                    shard.cell.lock().lost(self, &source);
+                }
             }
+            // A full pool or traffic that was too fast is not the plugin's fault; time passes and it is tried again.
+            Err(error) => tracing::warn!(%error, "an instance could not be replaced yet"),
         }
     }
 
@@ -94,6 +96,10 @@ impl<K: Kind> Shared<K> {
     /// Tries a quarantined strategy again, with cold instances; one more failure and it is quarantined again.
     fn half_open(&self) {
         let Some(_staging) = self.staging.try_lock() else { return };
+        // A swap may just have ended the quarantine.
+        if !self.half_open_is_due() {
+            return;
+        }
         let (active, seed, wants) = {
             let history = self.history.lock();
             (history.active.clone(), history.seed, history.wants)
@@ -105,9 +111,10 @@ impl<K: Kind> Shared<K> {
                     shard.cell.lock().window.half_open();
                 }
             }
-            Err(error) => {
-                self.quarantine(&CallError::Trap(error.to_string()));
+            Err(HostError::Call { source, .. }) if !matches!(source, CallError::Starved { .. }) => {
+                self.quarantine(&source);
             }
+            Err(error) => tracing::warn!(%error, "a quarantined strategy could not be tried yet"),
         }
     }
 }

@@ -66,7 +66,11 @@ pub fn plugin(host: &Host, fixture: &str) -> Plugin {
 }
 
 pub fn strategy(host: &Host, fixture: &str) -> Strategy {
-    plugin(host, fixture).strategy(&serde_json::json!({}), Limits::DEFAULT).expect("a fixture that configures")
+    limited(host, fixture, Limits::DEFAULT)
+}
+
+pub fn limited(host: &Host, fixture: &str, limits: Limits) -> Strategy {
+    plugin(host, fixture).strategy(&serde_json::json!({}), limits).expect("a fixture that configures")
 }
 
 /// One shard over a map, with first-in first-out eviction as its fallback.
