@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
 use clap::Parser;
 use switchyard_e2e::baselines::{self, Options};
 
-fn main() -> Result<ExitCode> {
-    baselines::run(&Options::parse())
+fn main() -> ExitCode {
+    baselines::run(&Options::parse()).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }

@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
 use clap::Parser;
 use switchyard_e2e::demo::{self, Options};
 
 #[tokio::main]
-async fn main() -> Result<ExitCode> {
-    demo::run(&Options::parse()).await
+async fn main() -> ExitCode {
+    demo::run(&Options::parse()).await.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }
