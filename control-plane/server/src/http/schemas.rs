@@ -259,6 +259,8 @@ pub(super) struct ShardFigures {
     memory_bytes: u64,
     victims_unknown: u64,
     fallback_evictions: u64,
+    log_lines_dropped: u64,
+    metrics_undeclared: u64,
     counters: BTreeMap<String, f64>,
 }
 
@@ -267,6 +269,7 @@ pub(super) struct ShardFigures {
 pub(super) struct HookFigures {
     calls: u64,
     traps: u64,
+    out_of_memory: u64,
     budget_exceeded: u64,
     starved: u64,
     invalid: u64,

@@ -46,8 +46,9 @@ fn node() -> Value {
     let version = json!({"strategy": "s", "generation": {"epoch": 0, "counter": 1}, "digest": DIGEST});
     let failure = json!({"version": version, "stage": "self-test", "reason": "r", "at_unix_ms": 1});
     let shards = json!({"shards": 2, "quarantined": 0, "memory_bytes": 1, "victims_unknown": 0,
-                        "fallback_evictions": 0, "counters": {"c": 1.5}});
-    let hook = json!({"calls": 1, "traps": 0, "budget_exceeded": 0, "starved": 0, "invalid": 0, "fallbacks": 0,
+                        "fallback_evictions": 0, "log_lines_dropped": 0, "metrics_undeclared": 0,
+                        "counters": {"c": 1.5}});
+    let hook = json!({"calls": 1, "traps": 0, "out_of_memory": 0, "budget_exceeded": 0, "starved": 0, "invalid": 0, "fallbacks": 0,
                       "busy": 0, "latency_p50_ns": 1, "latency_p99_ns": 2, "cpu_mean_ns": 3});
     let slot = json!({
         "slot": {"kind": "caching", "target": ""}, "received": version, "staged": version, "active": version,
