@@ -9,14 +9,6 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Everything that must hold before a change is taken.
-fn timed(workspace: &Workspace, name: &'static str, step: Step, done: &mut Vec<String>) -> Result<()> {
-    let start = Instant::now();
-    step(workspace)?;
-    done.push(format!("{name:<12} passed in {:.0} s", start.elapsed().as_secs_f64()));
-    Ok(())
-}
-
 type Step = fn(&Workspace) -> Result<()>;
 
 /// In this order: what fails fast comes first, once the things that it needs are built.
@@ -26,17 +18,24 @@ const STEPS: [(&str, Step); 7] = [
     ("build", build::development),
     ("tidy", tidy::run),
     ("clippy", clippy),
-    ("tests", tests),
     ("doc tests", doc_tests),
+    ("tests", tests),
 ];
 
-/// Runs all of it and ends with what ran.
+/// Everything that must hold before a change is taken; ends with what ran.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let mut done = Vec::new();
     for (name, step) in STEPS {
         timed(workspace, name, step, &mut done)?;
     }
     println!("\n{}", done.join("\n"));
+    Ok(())
+}
+
+fn timed(workspace: &Workspace, name: &'static str, step: Step, done: &mut Vec<String>) -> Result<()> {
+    let start = Instant::now();
+    step(workspace)?;
+    done.push(format!("{name:<12} passed in {:.0} s", start.elapsed().as_secs_f64()));
     Ok(())
 }
 
@@ -52,7 +51,7 @@ fn clippy(workspace: &Workspace) -> Result<()> {
 fn tests(workspace: &Workspace) -> Result<()> {
     let nextest = output(cargo(workspace, ["nextest", "--version"])).is_ok();
     let mut tests = if nextest {
-        cargo(workspace, ["nextest", "run", "--locked", "--workspace"])
+        cargo(workspace, ["nextest", "run", "--locked", "--workspace", "--no-fail-fast"])
     } else {
         cargo(workspace, ["test", "--locked", "--workspace", "--lib", "--bins", "--tests", "--examples"])
     };
