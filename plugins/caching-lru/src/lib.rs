@@ -42,7 +42,7 @@ impl Caching for Lru {
         if size > self.capacity {
             return Decision::REFUSE;
         }
-        // Beyond 64 victims the host makes the rest of the room and says whom it took.
+        // Beyond the bound the host makes the rest of the room and says whom it took.
         while self.residents.used(RECENCY).saturating_add(size) > self.capacity && !victims.is_full() {
             let Some(oldest) = self.residents.pop_front(RECENCY) else { break };
             victims.push(oldest.id);

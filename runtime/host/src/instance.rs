@@ -13,7 +13,7 @@ use crate::{
     ticker::Ticker,
 };
 
-/// Bytes that one crossing in a hook may make the host copy: 64 victims many times over, or a long line for the log,
+/// Bytes that one crossing in a hook may make the host copy: 1,024 victims many times over, or a long line for the log,
 /// which is cut only after it has crossed.
 const HOOK_COPIED_BYTES_MAX: usize = 1 << 20;
 /// Bytes that one answer of a lifecycle hook may make the host copy: exported state, schemas.

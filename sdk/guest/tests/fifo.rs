@@ -38,12 +38,12 @@ fn the_example_keeps_the_contract() {
 }
 
 #[test]
-fn an_entry_that_needs_more_than_64_victims_gets_the_rest_of_its_room_from_the_host() {
-    let mut cache = cache(Unit::Bytes, 100);
-    assert!((0..100).all(|id| cache.put(id, 1)));
-    assert!(cache.put(100, 80));
+fn an_entry_that_needs_more_victims_than_are_taken_gets_the_rest_of_its_room_from_the_host() {
+    let mut cache = cache(Unit::Bytes, 2_000);
+    assert!((0..2_000).all(|id| cache.put(id, 1)));
+    assert!(cache.put(2_000, 1_100));
     let figures = cache.figures();
-    assert_eq!((figures.fallback_evictions, figures.unknown_victims, figures.missing_victims), (16, 0, 0));
-    assert_eq!((cache.used(), cache.entries()), (100, 21));
-    assert!(!cache.put(101, 101), "what is larger than the cache is refused");
+    assert_eq!((figures.fallback_evictions, figures.unknown_victims, figures.missing_victims), (76, 0, 0));
+    assert_eq!((cache.used(), cache.entries()), (2_000, 901));
+    assert!(!cache.put(2_001, 2_001), "what is larger than the cache is refused");
 }

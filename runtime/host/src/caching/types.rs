@@ -1,7 +1,7 @@
 use wasmtime::component::{ComponentType, Lower};
 
 /// Victims that one decision may name.
-pub const VICTIMS_MAX: usize = 64;
+pub const VICTIMS_MAX: usize = 1_024;
 
 /// What a budget counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ComponentType, Lower)]

@@ -14,14 +14,14 @@ impl Default for Victims {
 
 impl Victims {
     /// Victims that one decision may name.
-    pub const MAX: usize = 64;
+    pub const MAX: usize = 1_024;
 
     /// Nobody.
     pub const fn new() -> Self {
         Self { ids: [0; Self::MAX], len: 0 }
     }
 
-    /// Names a victim. False: 64 are named already and this one is not; the host makes the rest of the room by its
+    /// Names a victim. False: [`Self::MAX`] are named already and this one is not; the host makes the rest of the room by its
     /// fallback and says so by `Removed` events.
     pub fn push(&mut self, id: u64) -> bool {
         match self.ids.get_mut(self.len) {
@@ -54,11 +54,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_65th_victim_is_not_taken() {
+    fn one_victim_too_many_is_not_taken() {
         let mut victims = Victims::new();
-        assert!((0..64).all(|id| victims.push(id)) && victims.is_full());
-        assert!(!victims.push(64));
-        assert_eq!(victims.as_slice(), (0..64).collect::<Vec<_>>());
+        assert!((0..1_024).all(|id| victims.push(id)) && victims.is_full());
+        assert!(!victims.push(1_024));
+        assert_eq!(victims.as_slice(), (0..1_024).collect::<Vec<_>>());
         victims.clear();
         assert!(victims.as_slice().is_empty());
     }

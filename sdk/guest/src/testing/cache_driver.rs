@@ -8,7 +8,7 @@ const ADOPT_MAX: usize = 256;
 ///
 /// Reads and writes are told in the order and the batches of a node with one shard; victims are removed as a node
 /// removes them, and what is over the budget then goes by a sampled fallback. A strategy that is right has no
-/// `unknown_victims`, and no `fallback_evictions` unless an entry needs more than 64 victims.
+/// `unknown_victims`, and no `fallback_evictions` unless an entry needs more than `Victims::MAX`.
 pub struct CacheDriver<S> {
     strategy: Component<S>,
     table: Table,

@@ -11,7 +11,7 @@ pub struct Figures {
     pub unknown_victims: u64,
     /// Evictions that the driver had to do itself because the strategy named too few victims.
     pub fallback_evictions: u64,
-    /// Admitted entries for which room was lacking although fewer than 64 victims had been named.
+    /// Admitted entries for which room was lacking although fewer victims than `Victims::MAX` had been named.
     pub missing_victims: u64,
 }
 
