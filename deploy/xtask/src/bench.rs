@@ -2,7 +2,7 @@ use anyhow::Result;
 
 use crate::{
     build,
-    command::{cargo, execute},
+    command::{cargo, command, execute},
     crates, setup,
     workspace::Workspace,
 };
@@ -16,14 +16,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     build::release(workspace)?;
     for this in crates::read(workspace)? {
         for name in &this.benches {
-            let mut bench = cargo(workspace, ["bench", "--locked", "--package", &this.name, "--bench", name]);
+            let mut bench = cargo(workspace, ["bench", "--locked", "--workspace", "--bench", name]);
             bench.envs(build::places(workspace, "release"));
             execute(bench)?;
         }
     }
     for name in PROGRAMS {
-        let arguments = ["run", "--locked", "--release", "--package", "switchyard-e2e", "--bin", name];
-        let mut program = cargo(workspace, arguments);
+        let mut program = command(workspace, workspace.target().join("release").join(name), [""; 0]);
         program.envs(build::places(workspace, "release"));
         execute(program)?;
     }

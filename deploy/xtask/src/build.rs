@@ -8,17 +8,17 @@ use crate::{
 };
 
 /// What the tests start: `switchyard` as Cargo builds it in development, and every strategy as a component.
+///
+/// Here and below for the whole workspace: fewer packages mean other features of what they share, and wasmtime would be
+/// compiled once more.
 pub(crate) fn development(workspace: &Workspace) -> Result<()> {
-    execute(cargo(workspace, ["build", "--locked", "--package", "switchyard"]))?;
+    execute(cargo(workspace, ["build", "--locked", "--workspace", "--bin", "switchyard"]))?;
     plugins(workspace, &workspace.target().join("debug/switchyard"))
 }
 
-/// The same as a user runs it. Only what the demo starts: linking one more program for release takes minutes.
+/// The same as a user runs it, and the programs of `control-plane/e2e`.
 pub(crate) fn release(workspace: &Workspace) -> Result<()> {
-    let packages = ["build", "--locked", "--release", "--package", "switchyard", "--package", "switchyard-e2e"];
-    let mut build = cargo(workspace, packages);
-    build.args(["--bin", "switchyard", "--bin", "demo"]);
-    execute(build)?;
+    execute(cargo(workspace, ["build", "--locked", "--release", "--workspace", "--bins"]))?;
     plugins(workspace, &workspace.target().join("release/switchyard"))
 }
 

@@ -31,6 +31,10 @@ struct Options {
     /// The strategy that decides.
     #[arg(long, default_value = "caching-s3fifo")]
     strategy: String,
+    /// Shards of the node's cache: its default is one for each processor, more make it rarer that two connections want
+    /// the same one.
+    #[arg(long, default_value_t = 2)]
+    shards: usize,
     /// Measurements of each kind; the lowest counts: what a busy machine adds is never negative.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -41,7 +45,7 @@ async fn main() -> Result<()> {
     let options = Options::parse();
     let redis = Redis::start()?;
     // Room for every key: both serve hits, and neither evicts.
-    let dev = Dev::start(&(options.keys * 4).to_string(), 2)?;
+    let dev = Dev::start(&(options.keys * 4).to_string(), options.shards)?;
     let plugin = dev.publish(&options.strategy).await?;
     dev.activate(&plugin).await?;
     let servers = [(redis.child.id(), redis.port), (dev.process().id()?, dev.address().port())];
@@ -55,9 +59,10 @@ async fn main() -> Result<()> {
         }
     }
     emit(&format!(
-        "{}\n\nstrategy {} active; CPU time of the server per operation\n",
+        "{}\n\nstrategy {} active on {} shards; CPU time of the server per operation\n",
         machine::describe(),
-        options.strategy
+        options.strategy,
+        options.shards
     ));
     emit(&table.to_string());
     dev.end()
