@@ -1,4 +1,6 @@
 mod expansion;
+#[cfg(test)]
+mod random_tests;
 
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
