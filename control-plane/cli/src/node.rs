@@ -3,8 +3,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::json;
-use switchyard_cache::{CacheConfig, SHARDS_MAX};
-use switchyard_host::caching::Budget;
+use switchyard_cache::SHARDS_MAX;
 use switchyard_node::{Node, NodeConfig, compiled_dir};
 use switchyard_replay::Size;
 use tokio_util::sync::CancellationToken;
@@ -20,10 +19,11 @@ pub(crate) struct NodeArguments {
     /// Where the cache listens in the Redis protocol; port 0: any free port
     #[arg(long, default_value = "127.0.0.1:6380", value_name = "ADDRESS")]
     resp: SocketAddr,
-    /// What the cache may hold: 10000 counts entries, 256MiB counts bytes
-    #[arg(long, default_value = "256MiB", value_name = "SIZE")]
-    cache_budget: Size,
-    /// Into how many shards the cache is split; default: the number of processors, as a power of two
+    /// What the cache may hold: 10000 counts entries, 256MiB counts bytes; default: what was given last, else 256MiB
+    #[arg(long, value_name = "SIZE")]
+    cache_budget: Option<Size>,
+    /// Into how many shards the cache is split; default: what was given last, else the number of processors, as a power
+    /// of two
     #[arg(long, value_name = "N", value_parser = shards)]
     cache_shards: Option<usize>,
     /// A label that strategies select nodes by; several times for several
@@ -34,14 +34,13 @@ pub(crate) struct NodeArguments {
 impl NodeArguments {
     /// As the node takes it.
     pub(crate) fn config(&self) -> NodeConfig {
-        let mut cache = CacheConfig::new(self.budget());
-        cache.shards = self.cache_shards.unwrap_or(cache.shards);
-        let labels: BTreeMap<_, _> = self.label.iter().cloned().collect();
-        NodeConfig { data_dir: self.data.clone(), labels, resp_listen: self.resp, cache }
-    }
-
-    fn budget(&self) -> Budget {
-        self.cache_budget.budget()
+        NodeConfig {
+            data_dir: self.data.clone(),
+            labels: self.label.iter().cloned().collect::<BTreeMap<_, _>>(),
+            resp_listen: self.resp,
+            cache_budget: self.cache_budget.as_ref().map(Size::budget),
+            cache_shards: self.cache_shards,
+        }
     }
 }
 

@@ -49,9 +49,12 @@ async fn a_node_serves_its_last_healthy_set_alone() {
     let folder = dev.kill().unwrap();
     load.finish().unwrap();
 
-    let arguments = ["node", "--data", data.to_str().unwrap(), "--resp", "127.0.0.1:0", "--cache-budget", "1000"];
+    let arguments = ["node", "--data", data.to_str().unwrap(), "--resp", "127.0.0.1:0"];
     let node = Process::start(folder.path(), &arguments).unwrap();
     let mut client = RespClient::connect(node.ready().resp.as_str()).unwrap();
+    for (field, remembered) in [("cache_budget_unit", "entries"), ("cache_budget", "1000"), ("cache_shards", "2")] {
+        assert_eq!(client.info(field).unwrap().as_deref(), Some(remembered), "{field}");
+    }
     assert_eq!(client.info("caching_plugin").unwrap(), Some(s3fifo.digest.to_string()));
     println!("serves its last healthy set {} ms after its start", node.started_in().as_millis());
     for key in 0..3_000 {

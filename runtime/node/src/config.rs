@@ -4,20 +4,26 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use switchyard_cache::CacheConfig;
+use switchyard_host::caching::{Budget, Unit};
+
+/// What a cache may hold of which nobody ever said it: little enough for any machine that runs one.
+pub(crate) const CACHE_BUDGET: Budget = Budget { unit: Unit::Bytes, capacity: 256 << 20 };
 
 /// What a node needs to be told. Everything else it is told by the store.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
-    /// The data folder. The node keeps to `node/` in it: `identity.json`, `received.json`, `healthy.json`, `blobs/`,
-    /// `compiled/` and `lock`.
+    /// The data folder. The node keeps to `node/` in it: `identity.json`, `cache.json`, `received.json`, `healthy.json`,
+    /// `blobs/`, `compiled/` and `lock`.
     pub data_dir: PathBuf,
     /// What strategies select nodes by.
     pub labels: BTreeMap<String, String>,
     /// Where the cache is spoken to in the Redis protocol. Port 0: any free port.
     pub resp_listen: SocketAddr,
-    /// The cache engine.
-    pub cache: CacheConfig,
+    /// What the cache may hold; none: what was given last for this data folder, else 256 MiB.
+    pub cache_budget: Option<Budget>,
+    /// Into how many shards the cache is split; none: what was given last for this data folder, else as many as the
+    /// machine has processors.
+    pub cache_shards: Option<usize>,
 }
 
 /// Where the host of the node with this data folder keeps compiled plugins. They are the node's way to start within

@@ -15,7 +15,7 @@ use crate::{
     NodeConfig, NodeError, Upstream,
     agent::Agent,
     config::node_dir,
-    folder::{DataFolder, Identity, LocalBlobs},
+    folder::{CacheSize, DataFolder, Identity, LocalBlobs},
     reconcile::{Reconciler, Stager, boot},
     report::{Reporter, StatusSource},
     shared::Shared,
@@ -48,8 +48,9 @@ impl Node {
         let folder = Arc::new(DataFolder::open(&node_dir(&config.data_dir))?);
         let Identity { node, secret } = Identity::load(&folder)?;
         let blobs = open_blobs(&folder)?;
-        let secret = config.cache.secret.or(Some(secret));
-        let cache = Cache::new(&host, CacheConfig { secret, ..config.cache }).map_err(NodeError::Cache)?;
+        let size = CacheSize::new(config.cache_budget, config.cache_shards).or_remembered(&folder);
+        let cache = CacheConfig { secret: Some(secret), ..size.config() };
+        let cache = Cache::new(&host, cache).map_err(NodeError::Cache)?;
         let whole = SlotId { kind: StrategyKind::Caching, target: String::new() };
         let shared = Arc::new(Shared::new(BTreeMap::from([(whole, cache.slot().clone())])));
         let stager = Stager { host: host.clone(), blobs, upstream: upstream.as_ref().map(|up| Arc::clone(&up.blobs)) };
@@ -60,6 +61,8 @@ impl Node {
         // Before the address is bound: the first request meets the strategy that last ran well.
         reconciler.boot(remembered).await;
         let (listener, resp) = listen(config.resp_listen).await?;
+        // Not before: what does not start is nothing to come back to.
+        size.remember(&folder)?;
         let listeners = BTreeMap::from([("resp".to_owned(), resp.to_string())]);
         let service = CacheService::new(cache.clone(), listener);
         let labels = config.labels;

@@ -8,6 +8,7 @@ use std::{fs, path::Path};
 
 use common::Fleet;
 use serde_json::json;
+use switchyard_host::caching::{Budget, Unit};
 use switchyard_node::NodeError;
 use switchyard_types::Digest;
 
@@ -46,6 +47,24 @@ async fn a_node_alone_runs_what_was_last_healthy_from_its_first_moment() {
     let id = node.handle.id().clone();
     node.stop().await;
     assert_eq!(*fleet.start(None).await.handle.id(), id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_told_nothing_about_its_cache_has_the_one_that_it_had() {
+    let fleet = Fleet::new();
+    let cache = async |given| {
+        let node = fleet.try_start_with(given).await.unwrap();
+        let capacity = node.status().await.figures["cache.capacity"];
+        node.stop().await;
+        capacity as u64
+    };
+    let entries = |capacity| Some(Budget { unit: Unit::Entries, capacity });
+    assert_eq!(cache((entries(10_000), Some(4))).await, 10_000);
+    assert_eq!(cache((None, None)).await, 10_000);
+    assert_eq!(cache((entries(500), None)).await, 500);
+    assert_eq!(cache((None, Some(1))).await, 500);
+    truncate(&fleet.node_file("cache.json"));
+    assert_eq!(cache((None, Some(1))).await, 256 << 20);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,6 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use switchyard_cache::CacheConfig;
 use switchyard_host::{
     Compiler, Host, HostConfig,
     caching::{Budget, Unit},
@@ -111,15 +110,29 @@ impl Fleet {
         address: SocketAddr,
         upstream: Option<Upstream>,
     ) -> Result<Running, NodeError> {
-        let compiled_dir = Some(compiled_dir(self.data()));
-        let host = Host::new(HostConfig { compiled_dir, ..HostConfig::new(Compiler::InProcess) }).unwrap();
-        let budget = Budget { unit: Unit::Entries, capacity: 100 };
-        let config = NodeConfig {
+        let config = NodeConfig { resp_listen: address, ..self.config() };
+        self.run(config, upstream).await
+    }
+
+    /// With this said about the cache, and no upstream.
+    pub(crate) async fn try_start_with(&self, cache: (Option<Budget>, Option<usize>)) -> Result<Running, NodeError> {
+        let (cache_budget, cache_shards) = cache;
+        self.run(NodeConfig { cache_budget, cache_shards, ..self.config() }, None).await
+    }
+
+    fn config(&self) -> NodeConfig {
+        NodeConfig {
             data_dir: self.data().to_owned(),
             labels: [("region".to_owned(), "eu".to_owned())].into(),
-            resp_listen: address,
-            cache: CacheConfig { shards: 2, ..CacheConfig::new(budget) },
-        };
+            resp_listen: "127.0.0.1:0".parse().unwrap(),
+            cache_budget: Some(Budget { unit: Unit::Entries, capacity: 100 }),
+            cache_shards: Some(2),
+        }
+    }
+
+    async fn run(&self, config: NodeConfig, upstream: Option<Upstream>) -> Result<Running, NodeError> {
+        let compiled_dir = Some(compiled_dir(self.data()));
+        let host = Host::new(HostConfig { compiled_dir, ..HostConfig::new(Compiler::InProcess) }).unwrap();
         let node = Node::start(config, host.clone(), upstream).await?;
         let (handle, stop) = (node.handle(), CancellationToken::new());
         let task = tokio::spawn(node.run(stop.clone()));
