@@ -27,6 +27,9 @@ fn a_new_plugin_is_built_checked_pushed_applied_and_decides() {
     scratch.json(&["plugin", "new", "my-cache", "--dir", "elsewhere/again"]);
     let occupied = scratch.run(&["plugin", "new", "my-cache"]);
     assert!(occupied.status == 1 && occupied.stderr.contains("is not empty"), "{}", occupied.stderr);
+    let no_sdk = scratch.run(&["plugin", "new", "other", "--sdk", "."]);
+    assert!(no_sdk.status == 1 && no_sdk.stderr.contains("--sdk . is not the SDK"), "{}", no_sdk.stderr);
+    assert!(!scratch.path("other").exists(), "a project that cannot be built is not begun");
 
     let (first, second) = (build(&scratch, "my-cache"), build(&scratch, "elsewhere/again"));
     assert_eq!(first["digest"], second["digest"], "the same sources give the same digest, wherever they are");

@@ -17,7 +17,7 @@ pub(crate) struct New {
     /// Where the project goes; default: a folder of its name
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
-    /// The folder of the SDK; default: the checkout that this program was built from, else the published version
+    /// The folder of the SDK, sdk/guest in a checkout of Switchyard; default: the one that this program was built with
     #[arg(long, value_name = "FOLDER")]
     sdk: Option<PathBuf>,
 }
@@ -31,15 +31,18 @@ const CACHING: [(&str, &str); 5] = [
     (".gitignore", include_str!("../../templates/caching/gitignore.template")),
 ];
 
-/// The published SDK that this program's contracts belong to.
-const SDK_VERSION: &str = "0.1";
+/// In the checkout that this program was built from. A program that was copied elsewhere may not find it there.
 const CHECKOUT_SDK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sdk/guest");
+/// The line of its manifest that tells it from other crates.
+const SDK_NAME: &str = "name = \"switchyard-sdk\"";
+/// Bytes of a manifest, far more than anybody writes.
+const SDK_MANIFEST_BYTES_MAX: u64 = 1 << 20;
 
 pub(super) fn run(verb: &New, global: &Global) -> Result<()> {
     let StrategyKind::Caching = verb.kind;
     let folder = verb.dir.clone().unwrap_or_else(|| PathBuf::from(verb.name.as_str()));
     refuse_occupied(&folder)?;
-    let sdk = sdk(verb.sdk.as_deref())?;
+    let sdk = sdk(verb.sdk.as_deref(), Path::new(CHECKOUT_SDK))?;
     for (file, template) in CACHING {
         let text = fill(template, &verb.name, &sdk);
         files::write(&folder.join(file), text.as_bytes(), 0o644)?;
@@ -64,18 +67,30 @@ fn refuse_occupied(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The right side of the dependency on the SDK.
-fn sdk(named: Option<&Path>) -> Result<String> {
-    let path = match named {
-        Some(named) => named,
-        None if Path::new(CHECKOUT_SDK).join("Cargo.toml").is_file() => Path::new(CHECKOUT_SDK),
-        None => return Ok(format!("{SDK_VERSION:?}")),
-    };
-    if !path.join("Cargo.toml").is_file() {
-        bail!("--sdk {} has no Cargo.toml: expected the folder sdk/guest of Switchyard", path.display());
+/// The right side of the dependency on the SDK. It is not in a registry: a version would give a project that cannot be
+/// built.
+fn sdk(named: Option<&Path>, checkout: &Path) -> Result<String> {
+    let path = named.unwrap_or(checkout);
+    if !is_sdk(path) {
+        match named {
+            Some(named) => {
+                bail!("--sdk {} is not the SDK: expected the folder sdk/guest of Switchyard", named.display())
+            }
+            None => bail!(
+                "the SDK is no longer at {}, where this program was built: give the folder sdk/guest of a checkout of \
+                 Switchyard with --sdk",
+                checkout.display()
+            ),
+        }
     }
     let path = path.canonicalize().with_context(|| format!("{} cannot be read", path.display()))?;
     Ok(format!("{{ path = {:?} }}", path.display().to_string()))
+}
+
+/// Any other crate's folder would give a project that cannot be built either.
+fn is_sdk(folder: &Path) -> bool {
+    let manifest = files::read(&folder.join("Cargo.toml"), SDK_MANIFEST_BYTES_MAX);
+    manifest.is_ok_and(|bytes| String::from_utf8_lossy(&bytes).lines().any(|line| line.trim() == SDK_NAME))
 }
 
 fn fill(template: &str, name: &PluginName, sdk: &str) -> String {
@@ -102,8 +117,23 @@ mod tests {
         let name = "my-own-cache2".parse().unwrap();
         assert_eq!(type_name(&name), "MyOwnCache2");
         for (file, template) in CACHING {
-            let text = fill(template, &name, "\"0.1\"");
+            let text = fill(template, &name, "{ path = \"sdk\" }");
             assert!(!text.contains("{{"), "{file}: {text}");
+        }
+    }
+
+    #[test]
+    fn the_sdk_is_a_folder_that_is_there_or_an_answer_that_says_what_to_do() {
+        let (here, nowhere) = (Path::new(CHECKOUT_SDK), tempfile::tempdir().unwrap());
+        let path = format!("{{ path = {:?} }}", here.canonicalize().unwrap().display().to_string());
+        assert_eq!(sdk(None, here).unwrap(), path);
+        assert_eq!(sdk(Some(here), nowhere.path()).unwrap(), path);
+        let refused = |named, checkout: &Path| sdk(named, checkout).unwrap_err().to_string();
+        let nothing = refused(None, nowhere.path());
+        assert!(nothing.contains("give the folder sdk/guest of a checkout of Switchyard with --sdk"), "{nothing}");
+        for wrong in [nowhere.path(), Path::new(env!("CARGO_MANIFEST_DIR")), &here.join("../..")] {
+            let wrong = refused(Some(wrong), here);
+            assert!(wrong.starts_with("--sdk ") && wrong.contains("expected the folder sdk/guest"), "{wrong}");
         }
     }
 
