@@ -30,6 +30,8 @@ fn a_command_line_without_sense_is_status_2() {
     check("name_with_capitals", &["plugin", "new", "MyPlugin"], 2);
     check("size_without_sense", &["replay", "--trace", "t", "--strategy", "s", "--size", "12XB"], 2);
     check("shards_without_sense", &["node", "--cache-shards", "3"], 2);
+    let replay = ["replay", "--trace", "t", "--strategy", "s", "--size", "1"];
+    check("more_shards_than_a_cache_has", &[&replay[..], &["--shards", "257"]].concat(), 2);
     check("label_without_value", &["node", "--label", "region"], 2);
     check("no_server", &["get", "nodes"], 2);
     check("server_without_scheme", &["health", "--server", "localhost:7070"], 2);

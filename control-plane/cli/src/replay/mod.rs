@@ -11,6 +11,7 @@ use std::{
 use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use switchyard_cache::SHARDS_MAX;
 use switchyard_replay::{Job, Outcome, Replay, Size};
 
 use crate::{arguments::Global, compile, output, table::table};
@@ -20,15 +21,15 @@ pub(crate) struct ReplayVerb {
     /// A recorded trace: *.u32le.zst, *.csv or *.csv.gz with the header time,obj_id,size, or text with one id a line
     #[arg(long, value_name = "FILE", required = true)]
     trace: Vec<PathBuf>,
-    /// A strategy: a component's file, its name in target/plugins (or SWITCHYARD_PLUGINS), or `fallback`, the engine's own
+    /// A strategy: a component's file, its name in target/plugins here or above (or SWITCHYARD_PLUGINS), or `fallback`, the engine's own
     #[arg(long, value_name = "NAME|FILE", required = true)]
     strategy: Vec<String>,
     /// The cache's size: 979 counts entries and ignores the objects' sizes, 128MiB counts bytes
     #[arg(long, required = true)]
     size: Vec<Size>,
     /// Into how many shards the cache is split; one is exact, a node has as many as processors
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    shards: u16,
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = shards)]
+    shards: usize,
     /// The strategies' configuration; default: each plugin's own
     #[arg(long, value_name = "JSON")]
     config: Option<String>,
@@ -40,11 +41,17 @@ pub(crate) fn run(verb: &ReplayVerb, global: &Global) -> Result<()> {
     let configuration = verb.config.as_deref().map(serde_json::from_str).transpose().context("--config is not JSON")?;
     let host = compile::host(None)?;
     let jobs = jobs::all(&host, verb, configuration.as_ref())?;
-    let outcomes = replay(&Replay::new(host, usize::from(verb.shards)), &jobs)?;
+    let outcomes = replay(&Replay::new(host, verb.shards), &jobs)?;
     match outcomes.as_slice() {
         [one] => output::print(global.output, one, |one| Ok(show(std::slice::from_ref(one)))),
         several => output::print(global.output, several, |several| Ok(show(several))),
     }
+}
+
+/// As many as a cache can have. The engine makes it a power of two, and outcomes say which.
+fn shards(text: &str) -> Result<usize, String> {
+    let valid = text.parse().ok().filter(|shards| (1..=SHARDS_MAX).contains(shards));
+    valid.ok_or_else(|| format!("expected a number from 1 to {SHARDS_MAX}"))
 }
 
 fn replay(replay: &Replay, jobs: &[Job]) -> Result<Vec<Outcome>> {
