@@ -45,6 +45,9 @@ pub(crate) struct Connection {
     parser: Parser,
     input: Vec<u8>,
     out: Vec<u8>,
+    /// What commands take for now. Read anew after every wait: a client that reads slowly would else have its next requests
+    /// carried out in the past, with entries that have expired since.
+    now_ms: u64,
     held: Share,
     stop: CancellationToken,
     stopped: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -60,6 +63,7 @@ impl Connection {
             parser: Parser::new(limits),
             input: Vec::new(),
             out: Vec::new(),
+            now_ms: 0,
             held,
             stopped: Box::pin(stop.clone().cancelled_owned()),
             stop,
@@ -112,10 +116,10 @@ impl Connection {
 
     /// Carries out every request that is complete, and writes the answers at once.
     async fn serve(&mut self) -> Result<(), End> {
-        let now_ms = self.cache.now_ms();
+        self.now_ms = self.cache.now_ms();
         let mut commands = 0;
         self.out = buffer::take();
-        let served = self.serve_all(now_ms, &mut commands).await;
+        let served = self.serve_all(&mut commands).await;
         self.cache.counters().commands.fetch_add(commands, Ordering::Relaxed);
         // After a failed write nobody knows what has arrived: nothing more is sent.
         let written = if matches!(served, Err(End::Failed)) { Ok(()) } else { self.flush().await };
@@ -124,7 +128,7 @@ impl Connection {
         self.compact().await
     }
 
-    async fn serve_all(&mut self, now_ms: u64, commands: &mut u64) -> Result<(), End> {
+    async fn serve_all(&mut self, commands: &mut u64) -> Result<(), End> {
         loop {
             match self.parser.next(&self.input) {
                 Ok(true) => {}
@@ -135,9 +139,9 @@ impl Connection {
                 }
             }
             *commands += 1;
-            let mut flow = self.command(now_ms, Progress::default());
+            let mut flow = self.command(Progress::default());
             while let Some(progress) = self.follow(flow).await? {
-                flow = self.command(now_ms, progress);
+                flow = self.command(progress);
             }
             if self.out.len() >= OUTPUT_BYTES {
                 self.flush().await?;
@@ -147,7 +151,8 @@ impl Connection {
 
     /// Carries out the request that was read last, or goes on with it.
     #[inline]
-    fn command(&mut self, now_ms: u64, progress: Progress) -> Flow {
+    fn command(&mut self, progress: Progress) -> Flow {
+        let now_ms = self.now_ms;
         let writer = Writer::new(&mut self.out, self.session.protocol);
         let arguments = self.parser.arguments(&self.input);
         command::run(&mut Call { cache: &self.cache, session: &mut self.session, arguments, writer, now_ms, progress })
@@ -165,6 +170,7 @@ impl Connection {
             Flow::More(progress) => {
                 self.flush().await?;
                 tokio::task::yield_now().await;
+                self.now_ms = self.cache.now_ms();
                 Ok(Some(progress))
             }
             Flow::Value(value, progress) => {
@@ -176,6 +182,7 @@ impl Connection {
             Flow::Apart(job) => {
                 let reply = tokio::task::spawn_blocking(job).await.map_err(|_| End::Failed)?;
                 self.out.extend_from_slice(&reply);
+                self.now_ms = self.cache.now_ms();
                 Ok(None)
             }
         }
@@ -183,13 +190,16 @@ impl Connection {
 
     async fn write_value(&mut self, value: Value) -> Result<(), End> {
         let waiting = held_by(&self.input);
-        write_all(&self.stream, &mut self.held, waiting, &value).await
+        write_all(&self.stream, &mut self.held, waiting, &value).await?;
+        self.now_ms = self.cache.now_ms();
+        Ok(())
     }
 
     async fn flush(&mut self) -> Result<(), End> {
         let waiting = held_by(&self.input);
         write_all(&self.stream, &mut self.held, waiting, &self.out).await?;
         self.out.clear();
+        self.now_ms = self.cache.now_ms();
         Ok(())
     }
 

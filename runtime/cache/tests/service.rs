@@ -10,7 +10,10 @@
 
 mod support;
 
-use std::process::Command;
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use support::{Serving, bytes, entries, request, wait_until};
 use switchyard_cache::{Write, Written};
@@ -162,6 +165,24 @@ fn who_does_not_read_is_cut_off_before_it_holds_too_much() {
     wait_until("the client is cut off", || serving.cache.figures().connections_cut == 1);
     assert!(lazy.rest().len() < value.len());
     assert_eq!(serving.client().say("PING"), b"+PONG\r\n");
+}
+
+#[test]
+fn what_waits_behind_an_answer_that_nobody_reads_is_not_done_in_the_past() {
+    const TTL: Duration = Duration::from_secs(60);
+    let serving = Serving::start(entries(10));
+    serving.cache.set(0, b"large", &vec![b'x'; 16 << 20], Write::PLAIN);
+    let (mut lazy, mut other) = (serving.client(), serving.client());
+    lazy.send(&[request(&[b"GET", b"large"]), request(&[b"SET", b"late", b"v", b"PX", b"60000"])].concat());
+    assert_eq!(other.say("SET wait v PX 500"), b"+OK\r\n");
+    wait_until("half a second has passed", || other.say("EXISTS wait") == b":0\r\n");
+    assert_eq!(other.say("EXISTS late"), b":0\r\n", "the large answer is in the way");
+    let begun = Instant::now();
+    lazy.reply();
+    assert_eq!(lazy.reply(), b"+OK\r\n");
+    let left = other.say_text("PTTL late")[1..].trim().parse().map(Duration::from_millis).unwrap();
+    // Its time began when the large answer was read, not when it was asked for.
+    assert!(left + begun.elapsed() + Duration::from_millis(2) >= TTL, "{left:?} are left");
 }
 
 #[test]
