@@ -120,9 +120,8 @@ impl Declarations {
     }
 
     pub(crate) async fn list(&self, request: &PageRequest) -> Result<Page<StrategyDocument>, Problem> {
-        let page = documents::page(&*self.store, keyspace::STRATEGIES, request).await?;
-        let items = page.items.into_iter().map(|stored| with_version(stored.value, stored.revision)).collect();
-        Ok(Page { items, continue_token: page.continue_token })
+        let shown = |stored: Stored<_>| with_version(stored.value, stored.revision);
+        documents::list(&*self.store, keyspace::STRATEGIES, request, shown).await
     }
 
     pub(crate) async fn get(&self, name: &StrategyName) -> Result<StrategyDocument, Problem> {

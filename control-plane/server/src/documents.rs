@@ -21,8 +21,18 @@ pub(crate) async fn read<T: DeserializeOwned>(
     store.get(key).await?.map(|entry| decode(key, &entry)).transpose()
 }
 
-/// Part of the values under a prefix, in the order of their keys.
-pub(crate) async fn page<T: DeserializeOwned>(
+/// Part of the values under a prefix as callers see them, in the order of their keys.
+pub(crate) async fn list<T: DeserializeOwned, U>(
+    store: &dyn ConfigStore,
+    prefix: &str,
+    request: &PageRequest,
+    shown: impl Fn(Stored<T>) -> U,
+) -> Result<Page<U>, Problem> {
+    let Page { items, continue_token } = page(store, prefix, request).await?;
+    Ok(Page { items: items.into_iter().map(shown).collect(), continue_token })
+}
+
+async fn page<T: DeserializeOwned>(
     store: &dyn ConfigStore,
     prefix: &str,
     request: &PageRequest,

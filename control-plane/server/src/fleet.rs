@@ -16,9 +16,7 @@ impl Fleet {
     }
 
     pub(crate) async fn list(&self, request: &PageRequest) -> Result<Page<NodeStatus>, Problem> {
-        let page = documents::page(&*self.store, keyspace::STATUS, request).await?;
-        let items = page.items.into_iter().map(|stored| stored.value).collect();
-        Ok(Page { items, continue_token: page.continue_token })
+        documents::list(&*self.store, keyspace::STATUS, request, |stored| stored.value).await
     }
 
     pub(crate) async fn node(&self, id: &NodeId) -> Result<NodeStatus, Problem> {

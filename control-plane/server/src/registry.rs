@@ -76,9 +76,7 @@ impl Registry {
     }
 
     pub(crate) async fn list(&self, request: &PageRequest) -> Result<Page<PluginManifest>, Problem> {
-        let page = documents::page(&*self.store, keyspace::PLUGINS, request).await?;
-        let items = page.items.into_iter().map(|stored| stored.value).collect();
-        Ok(Page { items, continue_token: page.continue_token })
+        documents::list(&*self.store, keyspace::PLUGINS, request, |stored| stored.value).await
     }
 
     pub(crate) async fn version(&self, name: &PluginName, version: &Version) -> Result<PluginManifest, Problem> {

@@ -7,7 +7,10 @@ use serde::de::DeserializeOwned;
 use switchyard_types::{ErrorCode, format_bytes};
 
 use super::body;
-use crate::problem::Problem;
+use crate::{
+    paging::{PageQuery, PageRequest},
+    problem::Problem,
+};
 
 /// Bytes of a JSON body: what one value of the store can hold.
 const JSON_BYTES_MAX: u64 = 1 << 20;
@@ -43,6 +46,16 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
             Ok(Query(value)) => Ok(Self(value)),
             Err(rejection) => Err(malformed("query", &rejection.body_text())),
         }
+    }
+}
+
+/// Which part of a list: `limit` and `continue`, the same for every list.
+impl<S: Send + Sync> FromRequestParts<S> for PageRequest {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let QueryOf(query) = QueryOf::<PageQuery>::from_request_parts(parts, state).await?;
+        Self::parse(query)
     }
 }
 

@@ -3,7 +3,7 @@ use switchyard_types::{NodeId, NodeStatus, Page};
 
 use super::{
     App,
-    extract::{PathOf, QueryOf},
+    extract::PathOf,
     schemas::{self, ErrorAnswer},
 };
 use crate::{
@@ -23,9 +23,9 @@ use crate::{
 )]
 pub(super) async fn list_nodes(
     State(app): State<App>,
-    QueryOf(query): QueryOf<PageQuery>,
+    request: PageRequest,
 ) -> Result<Json<Page<NodeStatus>>, Problem> {
-    Ok(Json(app.fleet.list(&PageRequest::parse(query)?).await?))
+    Ok(Json(app.fleet.list(&request).await?))
 }
 
 /// What one node reports: per slot what it received, staged and runs, and what failed last, at which stage and why.

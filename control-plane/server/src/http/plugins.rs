@@ -82,9 +82,9 @@ pub(super) async fn publish_plugin(
 )]
 pub(super) async fn list_plugins(
     State(app): State<App>,
-    QueryOf(query): QueryOf<PageQuery>,
+    request: PageRequest,
 ) -> Result<Json<Page<PluginManifest>>, Problem> {
-    Ok(Json(app.registry.list(&PageRequest::parse(query)?).await?))
+    Ok(Json(app.registry.list(&request).await?))
 }
 
 /// One version of a plugin.

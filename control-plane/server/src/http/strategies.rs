@@ -122,9 +122,9 @@ pub(super) async fn delete_strategy(
 )]
 pub(super) async fn list_strategies(
     State(app): State<App>,
-    QueryOf(query): QueryOf<PageQuery>,
+    request: PageRequest,
 ) -> Result<Json<Page<StrategyDocument>>, Problem> {
-    Ok(Json(app.declarations.list(&PageRequest::parse(query)?).await?))
+    Ok(Json(app.declarations.list(&request).await?))
 }
 
 /// One strategy.
