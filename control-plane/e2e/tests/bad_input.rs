@@ -86,11 +86,9 @@ async fn a_harmless_fixture_is_accepted() {
 async fn an_upload_of_200_mb_is_too_large() {
     let rig = Rig::start().await;
     let request = rig.dev.admin().request(Method::POST, "/v1/plugins").header("content-type", "application/wasm");
-    // The server answers before it has read all of it; a client that still writes may see the closed connection first.
-    match send::<PluginManifest>(request.body(vec![0; 200_000_000])).await {
-        Ok(answer) => refused("200 MB", answer, 413, ErrorCode::TooLarge, None, "64"),
-        Err(error) => assert!(error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_request)),
-    }
+    // The server answers before it has read all of it, and goes on reading: whoever still writes gets the answer too.
+    let answer = send::<PluginManifest>(request.body(vec![0; 200_000_000])).await.unwrap();
+    refused("200 MB", answer, 413, ErrorCode::TooLarge, None, "the upload is over 64.0 MiB");
     rig.is_unchanged().await;
 }
 
@@ -124,8 +122,7 @@ async fn strategies_that_cannot_be_declared() {
     let same_slot = rig.dev.admin().apply(&caching_strategy("other", &rig.lru.reference, None)).await.unwrap();
     refused("the same slot", same_slot, 409, ErrorCode::Conflict, None, "demo");
     let unknown = rig.dev.admin().apply(&with("/spec/plugin", json!("nobody@1.0.0"))).await.unwrap();
-    let (_, error) = unknown.refused().unwrap();
-    assert!(error.message.contains("nobody@1.0.0"), "{error}");
+    refused("an unpublished plugin", unknown, 404, ErrorCode::NotFound, None, "nobody@1.0.0 is not published");
     rig.is_unchanged().await;
 }
 
