@@ -82,7 +82,7 @@ impl Policy {
     ///
     /// What is not known enters the small queue in that order, one hit short of main: what nobody reads leaves first, as
     /// it would have under an order of last use, and one read is proof enough for what has held out so far. Splitting
-    /// residents between the queues at once, by recency or by hits, was measured too (`examples/baselines`): more of
+    /// residents between the queues at once, by recency or by hits, was measured too (`examples/swaps`): more of
     /// what was used before and not lately stays, and hits just after a swap fall below those of the strategy before.
     pub(crate) fn adopt(&mut self, residents: &Queues<u8, 1>) {
         let one_short = self.promotion_hits.saturating_sub(1);

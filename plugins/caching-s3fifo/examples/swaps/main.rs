@@ -1,11 +1,22 @@
-use std::process::ExitCode;
+//! What a swap costs just after it, natively: `cargo run --release --example swaps -- FOLDER`, where FOLDER holds the traces.
+//!
+//! What this is not: a comparison with published figures. `cargo run --release -p switchyard-e2e --bin baselines` makes it,
+//! with the components and the engine's own code.
 
-use anyhow::Result;
+#![allow(clippy::print_stdout, reason = "a table is what this program is for")]
+
+mod traces;
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
 use caching_lru::Lru;
 use caching_s3fifo::S3Fifo;
-use switchyard_sdk::caching::Caching;
-
-use crate::{driver, traces::Traces};
+use switchyard_sdk::{
+    caching::{Budget, Caching, Unit},
+    testing::CacheDriver,
+};
+use traces::Traces;
 
 /// Requests after a swap that are counted, as a share of the trace.
 const WINDOW: usize = 50;
@@ -22,7 +33,9 @@ const CELLS: [(&str, u64); 6] = [
 
 /// Hits in the first 2 % of the requests after a swap, less those of LRU alone over the same requests, in points. A swap
 /// of S3-FIFO to itself changes no decision: that line is what the workload makes of the difference, without a swap.
-pub(crate) fn measure(traces: &mut Traces) -> Result<ExitCode> {
+fn main() -> Result<()> {
+    let folder = std::env::args().nth(1).context("expected the folder that holds the traces")?;
+    let mut traces = Traces::new(Path::new(&folder));
     println!("{:18} {:>6} {:16} {:>6} {:>8} {:>8}", "trace", "size", "swap", "below", "mean", "worst");
     for (trace, capacity) in CELLS {
         let ids = traces.ids(trace)?;
@@ -30,7 +43,7 @@ pub(crate) fn measure(traces: &mut Traces) -> Result<ExitCode> {
         print("S3-FIFO alone", trace, capacity, &differences::<S3Fifo, S3Fifo>(ids, capacity)?);
         print("S3-FIFO to LRU", trace, capacity, &differences::<S3Fifo, Lru>(ids, capacity)?);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn differences<From: Caching, To: Caching>(ids: &[u64], capacity: u64) -> Result<Vec<f64>> {
@@ -54,4 +67,8 @@ fn print(swap: &str, trace: &str, capacity: u64, differences: &[f64]) {
     let mean = differences.iter().sum::<f64>() / differences.len() as f64;
     let worst = differences.iter().copied().fold(f64::INFINITY, f64::min);
     println!("{trace:18} {capacity:6} {swap:16} {below:>3}/{} {mean:+8.2} {worst:+8.2}", differences.len());
+}
+
+fn driver<S: Caching>(capacity: u64) -> Result<CacheDriver<S>> {
+    CacheDriver::new("{}", Budget { unit: Unit::Entries, capacity }).map_err(anyhow::Error::msg)
 }

@@ -7,9 +7,6 @@ use std::{
 use anyhow::{Context, Result};
 use switchyard_sdk::testing::spread;
 
-/// The published figures.
-const BASELINES: &str = "baselines_libcachesim-0.3.5.csv";
-
 /// A folder of traces. The last one that was asked for stays in memory.
 pub(crate) struct Traces {
     folder: PathBuf,
@@ -17,16 +14,8 @@ pub(crate) struct Traces {
 }
 
 impl Traces {
-    pub(crate) fn open(folder: &Path) -> Result<Self> {
-        let traces = Self { folder: folder.to_owned(), last: None };
-        traces.baselines()?;
-        Ok(traces)
-    }
-
-    /// Lines of trace, requests, unique ids, size, algorithm, hit ratio in percent.
-    pub(crate) fn baselines(&self) -> Result<String> {
-        let path = self.folder.join(BASELINES);
-        fs::read_to_string(&path).with_context(|| format!("{} cannot be read: nothing is compared", path.display()))
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), last: None }
     }
 
     /// The trace's ids, spread over 64 bits: a strategy must not see that an id is new because it is the largest so far.
@@ -40,7 +29,7 @@ impl Traces {
 }
 
 fn read(folder: &Path, trace: &str) -> Result<Vec<u64>> {
-    // The one trace with sizes; they are ignored here as they were by the peer.
+    // The one trace with sizes; they are ignored here.
     if trace == "cloudphysicsIO" {
         return read_csv(&folder.join("cloudPhysicsIO.csv.gz"));
     }
