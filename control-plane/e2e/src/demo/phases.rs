@@ -6,6 +6,11 @@ use crate::load::Outcome;
 /// Of a phase, this share of the requests shows whether a strategy began cold.
 const BEGIN_PERCENT: usize = 2;
 
+/// The strategy that is to show something, against the other one alone.
+const SHOWN: &str = "caching-s3fifo";
+/// By so much it should be above the other one alone, as a share of the requests.
+const GAIN_MIN: f64 = 0.02;
+
 /// The requests that one strategy decided about.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Phase {
@@ -15,6 +20,9 @@ pub(super) struct Phase {
     #[serde(flatten)]
     pub(super) ratios: Ratios,
     pub(super) first_2_percent: Ratios,
+    /// None: the phase is one of the strategy that the others are compared with.
+    #[serde(flatten)]
+    pub(super) goals: Option<Goals>,
     /// How long decisions stood still before it, in milliseconds.
     pub(super) flip_ms: f64,
 }
@@ -28,16 +36,37 @@ pub(super) struct Ratios {
     pub(super) hit_ratio_lru: f64,
 }
 
+/// What a phase should show, and whether it did. A workload may not give it: that is told, and is no failure of the demo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) struct Goals {
+    /// Whether the hit ratio is at least 2 points above that of `caching-lru` alone.
+    pub(super) two_points_above_lru: bool,
+    /// Whether the first 2 % of the requests are not below it: the strategy did not begin cold.
+    pub(super) first_2_percent_not_below_lru: bool,
+}
+
+impl Goals {
+    fn of(whole: &Ratios, begin: &Ratios) -> Self {
+        Self {
+            two_points_above_lru: whole.hit_ratio - whole.hit_ratio_lru >= GAIN_MIN,
+            first_2_percent_not_below_lru: begin.hit_ratio >= begin.hit_ratio_lru,
+        }
+    }
+}
+
 /// Cuts the workload at the flips. `outcomes` and `reference` have one entry a request.
 pub(super) fn cut(flips: &[Flip], outcomes: &[Outcome], reference: &[bool]) -> Vec<Phase> {
     let ends = flips.iter().skip(1).map(|next| next.at).chain([outcomes.len()]);
     let phase = |(flip, end): (&Flip, usize)| {
         let begin = flip.at + (end.saturating_sub(flip.at) * BEGIN_PERCENT).div_ceil(100);
+        let whole = ratios(flip.at, end, outcomes, reference);
+        let first_2_percent = ratios(flip.at, begin, outcomes, reference);
         Phase {
             strategy: flip.strategy.clone(),
             from: flip.at,
-            ratios: ratios(flip.at, end, outcomes, reference),
-            first_2_percent: ratios(flip.at, begin, outcomes, reference),
+            goals: (flip.strategy == SHOWN).then(|| Goals::of(&whole, &first_2_percent)),
+            ratios: whole,
+            first_2_percent,
             flip_ms: flip.flip_ms,
         }
     };
@@ -70,5 +99,25 @@ mod tests {
         let ratios = |requests, hit_ratio, hit_ratio_lru| Ratios { requests, hit_ratio, hit_ratio_lru };
         assert_eq!(seen[0], (0, &ratios(50, 0.0, 0.5), &ratios(1, 0.0, 1.0)));
         assert_eq!(seen[1], (50, &ratios(150, 100.0 / 150.0, 0.5), &ratios(3, 0.0, 2.0 / 3.0)));
+    }
+
+    #[test]
+    fn goals_are_met_from_their_bounds_on_and_stand_beside_the_figures() {
+        let ratios = |hit_ratio, hit_ratio_lru| Ratios { requests: 100, hit_ratio, hit_ratio_lru };
+        let check = |whole: (f64, f64), begin: (f64, f64), above, not_below| {
+            let goals = Goals::of(&ratios(whole.0, whole.1), &ratios(begin.0, begin.1));
+            assert_eq!((goals.two_points_above_lru, goals.first_2_percent_not_below_lru), (above, not_below));
+        };
+        check((0.4779, 0.4369), (0.6120, 0.6033), true, true);
+        check((0.02, 0.0), (0.5, 0.5), true, true);
+        check((0.45, 0.4369), (0.6032, 0.6033), false, false);
+
+        let flip = |strategy: &str, at| Flip { strategy: strategy.to_owned(), at, flip_ms: 0.1 };
+        let flips = [flip("caching-lru", 0), flip("caching-s3fifo", 50)];
+        let phases = serde_json::to_value(cut(&flips, &[Outcome::Hit; 100], &[false; 100])).unwrap();
+        assert_eq!(phases[0].get("two_points_above_lru"), None);
+        assert_eq!(phases[1]["two_points_above_lru"], true);
+        assert_eq!(phases[1]["first_2_percent_not_below_lru"], true);
+        assert_eq!((&phases[1]["strategy"], &phases[1]["hit_ratio"]), (&"caching-s3fifo".into(), &1.0.into()));
     }
 }

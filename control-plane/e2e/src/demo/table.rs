@@ -1,7 +1,11 @@
 use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
 use switchyard_types::format_bytes;
 
-use super::{phases::Phase, refusal::Refusal, report::Report};
+use super::{
+    phases::{Goals, Phase},
+    refusal::Refusal,
+    report::Report,
+};
 use crate::latency::{Quantiles, Window};
 
 /// Prints what came of it.
@@ -30,8 +34,24 @@ pub(super) fn show(report: &Report) {
 }
 
 fn phases(phases: &[Phase]) -> Table {
-    let head = ["phase", "strategy", "requests", "hit ratio", "LRU alone", "first 2 %", "LRU alone", "flip ms"];
+    let head = [
+        "phase",
+        "strategy",
+        "requests",
+        "hit ratio",
+        "LRU alone",
+        "≥ 2 points above",
+        "first 2 %",
+        "LRU alone",
+        "not below",
+        "flip ms",
+    ];
     let row = |(number, phase): (usize, &Phase)| {
+        let verdict = |goal: fn(&Goals) -> bool| match phase.goals.as_ref().map(goal) {
+            Some(true) => "met",
+            Some(false) => "not met",
+            None => "",
+        };
         let percent = |ratio: f64| format!("{:.2} %", ratio * 100.0);
         vec![
             (number + 1).to_string(),
@@ -39,8 +59,10 @@ fn phases(phases: &[Phase]) -> Table {
             phase.ratios.requests.to_string(),
             percent(phase.ratios.hit_ratio),
             percent(phase.ratios.hit_ratio_lru),
+            verdict(|goals| goals.two_points_above_lru).to_owned(),
             percent(phase.first_2_percent.hit_ratio),
             percent(phase.first_2_percent.hit_ratio_lru),
+            verdict(|goals| goals.first_2_percent_not_below_lru).to_owned(),
             format!("{:.3}", phase.flip_ms),
         ]
     };
@@ -78,4 +100,36 @@ fn table(head: &[&str], numbers: usize, rows: impl Iterator<Item = Vec<String>>)
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::phases::Ratios;
+
+    #[test]
+    fn goals_stand_in_the_table_as_met_or_not() {
+        let ratios = |requests, hit_ratio, hit_ratio_lru| Ratios { requests, hit_ratio, hit_ratio_lru };
+        let phase = |strategy: &str, whole, first_2_percent, goals| Phase {
+            strategy: strategy.to_owned(),
+            from: 0,
+            ratios: whole,
+            first_2_percent,
+            goals,
+            flip_ms: 0.0015,
+        };
+        let goals = |two_points_above_lru, first_2_percent_not_below_lru| {
+            Some(Goals { two_points_above_lru, first_2_percent_not_below_lru })
+        };
+        let text = phases(&[
+            phase("caching-lru", ratios(235_202, 0.3911, 0.3908), ratios(4_705, 0.3583, 0.3579), None),
+            phase("caching-s3fifo", ratios(225_209, 0.4779, 0.4369), ratios(4_505, 0.6120, 0.6033), goals(true, true)),
+            phase("caching-s3fifo", ratios(1_000, 0.4, 0.4), ratios(20, 0.3, 0.4), goals(false, false)),
+        ])
+        .to_string();
+        let met = |row: &str| row.matches(" met ").count() - row.matches("not met ").count();
+        let rows: Vec<_> = text.lines().filter(|line| line.contains("caching-")).collect();
+        assert_eq!(rows.iter().map(|row| met(row)).collect::<Vec<_>>(), [0, 2, 0], "{text}");
+        assert_eq!(rows[2].matches("not met ").count(), 2, "{text}");
+    }
 }
