@@ -11,14 +11,16 @@ use std::{
 };
 
 use criterion::{
-    Criterion, Throughput, criterion_group, criterion_main,
+    BatchSize::PerIteration,
+    BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main,
     measurement::{Measurement, ValueFormatter},
 };
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 use switchyard_host::{
-    Compiler, Host, HostConfig, Upkeep,
+    Compiler, Host, HostConfig, Plugin, Upkeep,
     caching::{Budget, CacheTable, CachingSlot, Entry, Event, EventKind, Load, Resident, Unit},
+    steps,
 };
 use switchyard_types::Limits;
 use wasmtime::{
@@ -50,6 +52,8 @@ struct BareDecision {
     compress: bool,
     victims: Vec<u64>,
 }
+
+type Group<'a> = BenchmarkGroup<'a, CpuTime>;
 
 const CAPACITY: u64 = 10_000;
 
@@ -241,24 +245,45 @@ fn observe(c: &mut Criterion<CpuTime>) {
     c.bench_function("observe (a batch of 255 hits)", |b| b.iter(|| slot.observe(0)));
 }
 
+/// Each step alone and then as users get them. What a step makes is dropped outside of the measurement.
 fn life(c: &mut Criterion<CpuTime>) {
     let mut group = c.benchmark_group("life of a plugin");
     group.sample_size(20);
-    let bytes = plugin_bytes();
-    group.bench_function("compile (in process), link, describe", |b| {
-        b.iter_batched(host, |host| host.load(&bytes).expect("a plugin"), criterion::BatchSize::PerIteration);
+    let (bytes, host) = (plugin_bytes(), host());
+    compiling(&mut group, &host, &bytes);
+    loading(&mut group, &bytes);
+    let plugin = host.load(&bytes).expect("a plugin");
+    group.bench_function("instantiate", |b| {
+        b.iter_batched(|| (), |()| steps::instantiate(&plugin).expect("an instance"), PerIteration);
     });
+    swapping(&mut group, &host, &plugin);
+    group.finish();
+}
+
+fn compiling(group: &mut Group<'_>, trusting: &Host, bytes: &[u8]) {
+    group.bench_function("compile (in process)", |b| b.iter(|| steps::compile(trusting, bytes).expect("machine code")));
+    group.bench_function("compile (in process), link, describe", |b| {
+        b.iter_batched(host, |host| host.load(bytes).expect("a plugin"), PerIteration);
+    });
+}
+
+fn loading(group: &mut Group<'_>, bytes: &[u8]) {
     let dir = tempfile::tempdir().expect("a folder");
     let cached =
         || Host::new(HostConfig::new(Compiler::InProcess).with_compiled_dir(dir.path().to_owned())).expect("a host");
-    cached().load(&bytes).expect("compiled once");
-    group.bench_function("load compiled, link, describe", |b| {
-        b.iter_batched(cached, |host| host.load(&bytes).expect("a plugin"), criterion::BatchSize::PerIteration);
+    let host = cached();
+    host.load(bytes).expect("compiled once");
+    group.bench_function("load compiled", |b| {
+        b.iter_batched(|| (), |()| steps::load_compiled(&host, bytes).expect("a component"), PerIteration);
     });
-    let host = host();
+    group.bench_function("load compiled, link, describe", |b| {
+        b.iter_batched(cached, |host| host.load(bytes).expect("a plugin"), PerIteration);
+    });
+}
+
+fn swapping(group: &mut Group<'_>, host: &Host, plugin: &Plugin) {
     let table: Arc<dyn CacheTable> = Arc::new(Nothing);
-    let slot = slot(&host, Arc::downgrade(&table));
-    let plugin = host.load(&bytes).expect("a plugin");
+    let slot = slot(host, Arc::downgrade(&table));
     let limits = [Limits::DEFAULT, Limits { waited_call_us: 1_999, ..Limits::DEFAULT }];
     let strategies = limits.map(|limits| plugin.strategy(&json!({}), limits).expect("a strategy"));
     let mut turn = 0;
@@ -268,7 +293,6 @@ fn life(c: &mut Criterion<CpuTime>) {
             slot.swap(&strategies[turn % 2], 1).expect("a swap")
         });
     });
-    group.finish();
 }
 
 criterion_group! {

@@ -71,7 +71,7 @@ impl Host {
         Ok(plugin)
     }
 
-    fn component(&self, digest: Digest, bytes: &[u8]) -> Result<Component, HostError> {
+    pub(crate) fn component(&self, digest: Digest, bytes: &[u8]) -> Result<Component, HostError> {
         let shared = &self.0;
         if let Some(component) = shared
             .compiled
@@ -81,13 +81,17 @@ impl Host {
         {
             return Ok(component);
         }
-        let compiled = compile(&shared.config.compiler, &shared.engine, bytes)?;
+        let compiled = self.compile(bytes)?;
         // What our own compiler has just made can only fail the pool's limits, which the worker does not have.
         let component = self.deserialize(&compiled).map_err(|error| HostError::Incompatible(error.to_string()))?;
         if let Some(cache) = &shared.compiled {
             cache.put(digest, &compiled);
         }
         Ok(component)
+    }
+
+    pub(crate) fn compile(&self, bytes: &[u8]) -> Result<Vec<u8>, HostError> {
+        compile(&self.0.config.compiler, &self.0.engine, bytes)
     }
 
     /// # Safety of the inner call

@@ -27,6 +27,8 @@ mod plugin;
 mod policy;
 mod quarantine;
 mod slot;
+#[doc(hidden)]
+pub mod steps;
 mod strategy;
 mod ticker;
 
