@@ -24,7 +24,7 @@ use parking_lot::{Mutex, MutexGuard};
 pub use report::{SlotFigures, SwapReport};
 
 use self::{cell::Cell, report::History};
-use crate::{CallError, Host, instance::Instance, kind::Kind, meter, policy::Chores, quarantine::HALF_OPEN_AFTER};
+use crate::{CallError, Host, instance::Instance, kind::Kind, policy::Chores, quarantine::HALF_OPEN_AFTER};
 
 /// A caller that finds its shard busy spins so long and then takes the fallback: a decision is not worth waiting for.
 const SPIN_MAX: Duration = Duration::from_micros(20);
@@ -59,7 +59,7 @@ struct Shared<K: Kind> {
     wants: AtomicU64,
     /// What the version in staging wants; 0: none is. A quarantine of the old one must not blind its successor.
     staging_wants: AtomicU64,
-    /// Monotonic milliseconds until which the fallback decides; 0: no quarantine.
+    /// Until when the fallback decides, in milliseconds of the engine's clock; 0: no quarantine.
     quarantined_until_ms: AtomicU64,
     /// Held by whoever replaces instances: one at a time.
     staging: Mutex<()>,
@@ -196,11 +196,17 @@ impl<K: Kind> Shared<K> {
 
     /// The fallback decides from now on. Nothing is buffered meanwhile: whoever is tried next adopts the table anyway.
     fn quarantine(&self, error: &CallError) {
-        let until = meter::monotonic_ns() / 1_000_000 + HALF_OPEN_AFTER.as_millis() as u64;
+        let until = self.now_ms() + HALF_OPEN_AFTER.as_millis() as u64;
         if self.quarantined_until_ms.swap(until, SeqCst) == 0 {
             tracing::error!(%error, "a strategy failed too often and is quarantined; the fallback decides");
         }
         self.wants.store(self.staging_wants.load(SeqCst), SeqCst);
+    }
+
+    /// By the engine's clock, so that a replay's quarantine lasts as long as a node's. Nothing is decided for an engine that
+    /// is gone.
+    fn now_ms(&self) -> u64 {
+        self.table.upgrade().map_or(0, |table| K::now_ms(&table))
     }
 
     fn ask_for_upkeep(&self, shard: usize) {

@@ -1,7 +1,7 @@
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 
 use super::Shared;
-use crate::{CallError, HostError, description::BATCH_MAX, kind::Kind, meter, policy::Chores};
+use crate::{CallError, HostError, description::BATCH_MAX, kind::Kind, policy::Chores};
 
 /// Batches that one visit delivers before another shard gets its turn.
 const BATCHES_PER_VISIT_MAX: usize = 64;
@@ -10,6 +10,9 @@ impl<K: Kind> Chores for Shared<K> {
     fn tend(&self, index: usize) {
         let (Some(shard), Some(table)) = (self.shards.get(index), self.table.upgrade()) else { return };
         shard.queued.swap(false, AcqRel);
+        if self.half_open_is_due() {
+            return self.half_open();
+        }
         if self.wants.load(Relaxed) == 0 {
             return;
         }
@@ -30,7 +33,8 @@ impl<K: Kind> Chores for Shared<K> {
 
     fn pass_time(&self) -> bool {
         if self.half_open_is_due() {
-            self.half_open();
+            // Staging takes its time, and other slots' ticks do not wait for it. Any shard stands for all.
+            self.ask_for_upkeep(0);
         }
         let mut fine = false;
         for index in 0..self.shards.len() {
@@ -52,7 +56,7 @@ impl<K: Kind> Shared<K> {
         }
         if cell.needs_revival() {
             drop(cell);
-            // Staging takes its time, and other slots' ticks do not wait for it.
+            // As above: not on this thread.
             self.ask_for_upkeep(index);
             return true;
         }
@@ -90,7 +94,7 @@ impl<K: Kind> Shared<K> {
 
     fn half_open_is_due(&self) -> bool {
         let until = self.quarantined_until_ms.load(Relaxed);
-        until != 0 && meter::monotonic_ns() / 1_000_000 >= until
+        until != 0 && self.now_ms() >= until
     }
 
     /// Tries a quarantined strategy again, with cold instances; one more failure and it is quarantined again.

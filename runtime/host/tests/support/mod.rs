@@ -7,7 +7,11 @@ use std::{
     collections::{BTreeMap, VecDeque},
     fs,
     path::Path,
-    sync::{Arc, Mutex, Weak},
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
 };
 
 use switchyard_host::{
@@ -28,6 +32,30 @@ pub fn component(fixture: &str) -> Vec<u8> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile");
     let read = |name: &str| fs::read_to_string(dir.join(name)).expect("a fixture");
     encode(&splice(read("base.wat"), &read(&format!("{fixture}.wat"))))
+}
+
+/// An honest strategy that wants a tick every ten milliseconds.
+pub fn ticking(host: &Host) -> Strategy {
+    let base = include_str!("../hostile/base.wat");
+    // The batch, and the optional period after it.
+    let (batch, never) = (r#""\40\00\00\00""#, r#""\00\00\00\00\00\00\00\00""#);
+    let (from, to) = (format!("{batch} {never}"), format!(r#"{batch} "\01\00\00\00\0a\00\00\00""#));
+    assert!(base.contains(&from), "the description has no ticks");
+    let plugin = host.load(&encode(&base.replace(&from, &to))).expect("a fixture that loads");
+    assert_eq!(plugin.manifest().interests.tick_ms, Some(10));
+    plugin.strategy(&serde_json::json!({}), Limits::DEFAULT).expect("a fixture that configures")
+}
+
+/// Waits for a condition. Returns whether it came.
+pub fn came(mut condition: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline {
+        if condition() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    false
 }
 
 /// Replaces bodies of the base text by those of a fixture.
@@ -77,6 +105,8 @@ pub fn limited(host: &Host, fixture: &str, limits: Limits) -> Strategy {
 pub struct Table {
     state: Mutex<State>,
     capacity: u64,
+    ticks: AtomicU64,
+    on_walk: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 #[derive(Default)]
@@ -96,7 +126,8 @@ pub struct Rig {
 
 impl Rig {
     pub fn new(host: &Host, capacity: u64, upkeep: Upkeep) -> Self {
-        let table = Arc::new(Table { state: Mutex::default(), capacity });
+        let table =
+            Arc::new(Table { state: Mutex::default(), capacity, ticks: AtomicU64::new(0), on_walk: Mutex::default() });
         let weak: Weak<Table> = Arc::downgrade(&table);
         Self { slot: CachingSlot::new(host, weak, 1, upkeep), table, decided: 0, fell_back: 0 }
     }
@@ -128,6 +159,26 @@ impl Rig {
 impl Table {
     pub fn len(&self) -> usize {
         self.state.lock().expect("not poisoned").residents.len()
+    }
+
+    /// Lets the table's clock run.
+    pub fn pass_ms(&self, ms: u64) {
+        self.state.lock().expect("not poisoned").clock += ms;
+    }
+
+    /// Ticks that began.
+    pub fn ticks(&self) -> u64 {
+        self.ticks.load(SeqCst)
+    }
+
+    /// Has something done at the beginning of the next walk over the residents: staging is held up by it.
+    pub fn on_walk(&self, act: impl FnOnce() + Send + 'static) {
+        *self.on_walk.lock().expect("not poisoned") = Some(Box::new(act));
+    }
+
+    /// Empties the table behind everybody's back.
+    pub fn empty(&self) {
+        self.state.lock().expect("not poisoned").residents.clear();
     }
 
     fn hit(&self, id: u64) -> bool {
@@ -189,6 +240,10 @@ impl CacheTable for Table {
     }
 
     fn residents(&self, _shard: usize, _cursor: Option<usize>, into: &mut Vec<Resident>) -> Option<usize> {
+        let act = self.on_walk.lock().expect("not poisoned").take();
+        if let Some(act) = act {
+            act();
+        }
         let state = self.state.lock().expect("not poisoned");
         into.extend(state.residents.iter().map(|(id, (last_access, hits))| Resident {
             id: *id,
@@ -202,6 +257,7 @@ impl CacheTable for Table {
     }
 
     fn load(&self, _shard: usize) -> Load {
+        self.ticks.fetch_add(1, SeqCst);
         Load { entries: self.len() as u64, ..Load::default() }
     }
 }
