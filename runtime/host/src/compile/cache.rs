@@ -3,6 +3,7 @@ use std::{
     hash::{Hash, Hasher},
     io::{self, Read, Write},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use hmac::{Hmac, Mac};
@@ -10,12 +11,19 @@ use sha2::Sha256;
 use switchyard_types::Digest;
 use wasmtime::Engine;
 
+use super::prune::{Bounds, prune};
 use crate::HostError;
 
 const MAC_BYTES: usize = 32;
 const KEY_BYTES: usize = 32;
 /// A compiled plugin of 64 MiB of WebAssembly stays below this.
 const COMPILED_BYTES_MAX: u64 = 512 << 20;
+/// What the folder keeps. A compiled plugin of ordinary size has about a MiB, and a node runs some tens: every version of
+/// the last months fits, and two of the largest. What is over it is compiled again when it comes back.
+const KEPT_MAX: Bounds = Bounds { entries: 256, bytes: 1 << 30 };
+const COMPILED_SUFFIX: &str = ".cwasm";
+/// Files in the making. One that a process left behind when it was killed goes the way of the others.
+const UNFINISHED_PREFIX: &str = ".unfinished-";
 
 /// Compiled plugins on disk, by digest and by what this engine would compile. A compiled file is machine code: it is
 /// loaded only if it carries a MAC made with this folder's own key, over the very buffer that is then used.
@@ -24,6 +32,7 @@ pub(crate) struct CompiledCache {
     /// Keyed, with nothing in it yet.
     mac: Hmac<Sha256>,
     compatibility: u64,
+    kept_max: Bounds,
 }
 
 impl CompiledCache {
@@ -35,7 +44,7 @@ impl CompiledCache {
         let mac = open().map_err(|error| {
             HostError::Machine(format!("the folder for compiled plugins {} cannot be used: {error}", dir.display()))
         })?;
-        Ok(Self { dir: dir.to_owned(), mac, compatibility: compatibility(engine) })
+        Ok(Self { dir: dir.to_owned(), mac, compatibility: compatibility(engine), kept_max: KEPT_MAX })
     }
 
     /// The compiled form, if it is there and whole. Anything else is as good as absent: it is compiled again.
@@ -48,13 +57,23 @@ impl CompiledCache {
             return None;
         }
         bytes.drain(..MAC_BYTES);
+        self.mark_used(digest);
         Some(bytes)
     }
 
-    /// Keeps a compiled form. A full disk costs a compilation at the next start, nothing else.
+    /// The time of its last change is when it was last used: times of access are switched off on many machines. Where it
+    /// cannot be set, the file goes earlier than others, and is compiled again.
+    fn mark_used(&self, digest: Digest) {
+        let marked = File::options().append(true).open(self.path(digest));
+        if let Err(error) = marked.and_then(|file| file.set_modified(SystemTime::now())) {
+            tracing::debug!(%digest, %error, "a compiled plugin could not be marked as used");
+        }
+    }
+
+    /// Keeps a compiled form, and no more of the others than the folder may have. A full disk costs a compilation at the next start, nothing else.
     pub(crate) fn put(&self, digest: Digest, compiled: &[u8]) {
         let write = || -> io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
+            let mut file = tempfile::Builder::new().prefix(UNFINISHED_PREFIX).tempfile_in(&self.dir)?;
             file.write_all(&self.mac(digest, compiled).finalize().into_bytes())?;
             file.write_all(compiled)?;
             file.persist(self.path(digest))?;
@@ -62,11 +81,13 @@ impl CompiledCache {
         };
         if let Err(error) = write() {
             tracing::warn!(%digest, %error, "a compiled plugin could not be kept");
+        } else if let Err(error) = prune(&self.dir, &self.path(digest), self.kept_max, is_ours) {
+            tracing::warn!(%error, "compiled plugins that are no longer used could not be removed");
         }
     }
 
     fn path(&self, digest: Digest) -> PathBuf {
-        self.dir.join(format!("{}-{:016x}.cwasm", digest.hex(), self.compatibility))
+        self.dir.join(format!("{}-{:016x}{COMPILED_SUFFIX}", digest.hex(), self.compatibility))
     }
 
     fn mac(&self, digest: Digest, compiled: &[u8]) -> Hmac<Sha256> {
@@ -76,6 +97,11 @@ impl CompiledCache {
         mac.update(compiled);
         mac
     }
+}
+
+/// The key is not: without it everything here would be worthless. What others put here is not either.
+fn is_ours(name: &str) -> bool {
+    name.ends_with(COMPILED_SUFFIX) || name.starts_with(UNFINISHED_PREFIX)
 }
 
 fn compatibility(engine: &Engine) -> u64 {
@@ -140,5 +166,38 @@ mod tests {
         }
         fs::write(cache.path(Digest::of(b"other")), &good).expect("written");
         assert_eq!(cache.get(Digest::of(b"other")), None, "moved to another digest");
+    }
+    #[test]
+    fn the_folder_keeps_what_was_used_last() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let engine = engine::compiling().expect("an engine");
+        let mut cache = CompiledCache::open(dir.path(), &engine).expect("a cache");
+        cache.kept_max = Bounds { entries: 3, ..KEPT_MAX };
+        let digests = [0u8, 1, 2, 3, 4].map(|seed| Digest::of(&[seed]));
+        let there = |cache: &CompiledCache| digests.map(|digest| cache.path(digest).exists());
+        let age = |path: &Path, seconds| {
+            let file = File::options().append(true).open(path).expect("a file");
+            file.set_modified(SystemTime::now() - std::time::Duration::from_secs(seconds)).expect("its time");
+        };
+        for (digest, seconds) in digests.iter().zip([500, 400, 300]) {
+            cache.put(*digest, b"machine code");
+            age(&cache.path(*digest), seconds);
+        }
+        assert!(cache.get(digests[0]).is_some(), "the oldest is used again");
+        cache.put(digests[3], b"machine code");
+        assert_eq!(there(&cache), [true, false, true, true, false], "the one that was not used for longest went");
+
+        let (foreign, unfinished) = (dir.path().join("notes.txt"), dir.path().join(".unfinished-left"));
+        for path in [&foreign, &unfinished, &dir.path().join("mac.key")] {
+            File::options().create(true).append(true).open(path).expect("a file");
+            age(path, 1_000);
+        }
+        // One plugin alone is over this bound: it stays, and nothing beside it.
+        cache.kept_max = Bounds { bytes: 1, ..KEPT_MAX };
+        cache.put(digests[4], b"machine code");
+        assert_eq!(there(&cache), [false, false, false, false, true]);
+        assert_eq!((foreign.exists(), unfinished.exists()), (true, false));
+        let again = CompiledCache::open(dir.path(), &engine).expect("the same cache");
+        assert_eq!(again.get(digests[4]).as_deref(), Some(&b"machine code"[..]), "the key is still there");
     }
 }

@@ -2,6 +2,7 @@
 
 mod cache;
 mod client;
+mod prune;
 mod worker;
 
 pub(crate) use cache::CompiledCache;
