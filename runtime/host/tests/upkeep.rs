@@ -57,3 +57,39 @@ fn ticks_do_not_wait_for_the_half_open_trial_of_another_slot() {
     assert!(came(|| !guilty.slot.figures().quarantined), "it is tried again");
     assert!(ticked.load(SeqCst), "the neighbour was ticked while the trial was held up");
 }
+
+#[test]
+fn a_replay_ticks_by_the_tables_clock() {
+    let host = host();
+    let mut rig = Rig::new(&host, CAPACITY, Upkeep::Caller);
+    rig.slot.swap(&ticking(&host), 1).expect("a swap");
+    let mut check = |ms: u64, expected: u64| {
+        rig.table.pass_ms(ms);
+        rig.store(1);
+        rig.store(2);
+        let figures = rig.slot.figures();
+        assert_eq!((rig.table.ticks(), figures.hooks["tick"].calls), (expected, expected), "{ms} ms later");
+    };
+    check(0, 1);
+    check(9, 1);
+    check(1, 2);
+    check(1_000, 3);
+    rig.table.pass_ms(10);
+    rig.slot.observe(0);
+    assert_eq!(rig.table.ticks(), 4, "batches let time pass too");
+}
+
+#[test]
+fn a_replay_tries_a_quarantined_strategy_again_by_the_tables_clock() {
+    let host = host();
+    let mut rig = quarantined(&host, Upkeep::Caller);
+    (rig.decided, rig.fell_back) = (0, 0);
+    rig.table.pass_ms(HALF_OPEN_AFTER_MS - 1);
+    rig.store(0);
+    assert_eq!((rig.decided, rig.fell_back), (0, 1), "it is too early");
+    rig.table.empty();
+    rig.table.pass_ms(1);
+    rig.store(0);
+    assert_eq!((rig.decided, rig.fell_back), (1, 1), "a cold instance decides");
+    assert!(!rig.slot.figures().quarantined);
+}

@@ -179,6 +179,12 @@ impl<K: Kind> Cell<K> {
         self.tee.as_ref().map_or(0, |tee| tee.events.len())
     }
 
+    /// How often the strategy wants to be ticked; none: never.
+    #[inline]
+    pub(super) fn tick_ms(&self) -> Option<u32> {
+        self.running.as_ref()?.strategy.plugin().manifest().interests.tick_ms
+    }
+
     pub(super) fn needs_revival(&self) -> bool {
         self.running.as_ref().is_some_and(|running| running.instance.is_none())
     }

@@ -36,7 +36,8 @@ const SPINS_PER_LOOK: u32 = 64;
 pub enum Upkeep {
     /// The host's policy threads: an engine that serves.
     Threads,
-    /// Whoever calls, at once: a replay, where the same calls give the same decisions.
+    /// Whoever calls, at once: a replay, where the same calls give the same decisions. Time is the table's: ticks that are due
+    /// come before a decision and after a batch, and a quarantine ends with the first decision that is asked for after it.
     Caller,
 }
 
@@ -114,10 +115,14 @@ impl<K: Kind> Slot<K> {
         tee: impl FnOnce(&D, &mut Vec<K::Event>),
     ) -> R {
         let shared = &*self.0;
+        if self.wants() == 0 {
+            shared.let_caller_half_open(shard);
+        }
         let (Some(slot), true) = (shared.shards.get(shard), self.wants() != 0) else { return apply(None) };
         let (Some(mut cell), Some(table)) = (slot.lock_or_give_up(), shared.table.upgrade()) else {
             return apply(None);
         };
+        shared.let_caller_tick(&mut cell, &table, shard);
         cell.drain(&table, shard);
         let decision = cell.waited(shared, call);
         let result = apply(decision.as_ref());
@@ -135,6 +140,7 @@ impl<K: Kind> Slot<K> {
     /// Delivers what has gathered, now and on this thread.
     pub(crate) fn observe(&self, shard: usize) {
         self.0.tend(shard);
+        self.0.let_caller_pass_time(shard);
     }
 
     /// Has what gathered delivered soon by a policy thread.

@@ -1,6 +1,6 @@
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 
-use super::Shared;
+use super::{Shared, Upkeep, cell::Cell};
 use crate::{CallError, HostError, description::BATCH_MAX, kind::Kind, policy::Chores};
 
 /// Batches that one visit delivers before another shard gets its turn.
@@ -60,17 +60,41 @@ impl<K: Kind> Shared<K> {
             self.ask_for_upkeep(index);
             return true;
         }
-        let Some(tick_ms) =
-            cell.running.as_ref().and_then(|running| running.strategy.plugin().manifest().interests.tick_ms)
-        else {
-            return false;
-        };
-        let now_ms = K::now_ms(&table);
+        self.tick(&mut cell, &table, index)
+    }
+
+    /// Ticks a shard that is due. Returns whether the strategy wants ticks at all.
+    fn tick(&self, cell: &mut Cell<K>, table: &K::Table, index: usize) -> bool {
+        let Some(tick_ms) = cell.tick_ms() else { return false };
+        let now_ms = K::now_ms(table);
         if now_ms >= cell.next_tick_ms {
             cell.next_tick_ms = now_ms + u64::from(tick_ms);
-            cell.tick(self, now_ms, &table, index);
+            cell.tick(self, now_ms, table, index);
         }
         true
+    }
+
+    /// Where no thread does it: ticks before a decision, with the shard locked anyway.
+    #[inline]
+    pub(super) fn let_caller_tick(&self, cell: &mut Cell<K>, table: &K::Table, index: usize) {
+        if self.upkeep == Upkeep::Caller {
+            self.tick(cell, table, index);
+        }
+    }
+
+    /// Where no thread does it: everything that time alone gives to do.
+    pub(super) fn let_caller_pass_time(&self, index: usize) {
+        if self.upkeep == Upkeep::Caller {
+            self.pass_time_of(index);
+        }
+    }
+
+    /// Where no thread does it: tries a quarantined strategy again before the fallback decides once more.
+    #[cold]
+    pub(super) fn let_caller_half_open(&self, index: usize) {
+        if self.upkeep == Upkeep::Caller && self.half_open_is_due() {
+            self.tend(index);
+        }
     }
 
     /// A new instance for a shard whose own failed; it adopts the table, so nothing is forgotten that the table holds.
