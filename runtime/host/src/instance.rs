@@ -63,9 +63,14 @@ impl<Exports> Instance<Exports> {
         let state = GuestState::new(Arc::clone(&template.name), limits.memory_bytes, guard);
         let mut store = Store::new(template.pre.engine(), state);
         store.limiter(|state| &mut state.memory);
-        store.epoch_deadline_callback(|mut context| match context.data_mut().meter.tick() {
-            None => Ok(UpdateDeadline::Continue(1)),
-            Some(_) => Ok(UpdateDeadline::Interrupt),
+        let ticker = template.ticker.clone();
+        store.epoch_deadline_callback(move |mut context| {
+            // A call that goes on is one call to the ticker too: it must not think that nobody runs.
+            ticker.notice_call();
+            match context.data_mut().meter.tick() {
+                None => Ok(UpdateDeadline::Continue(1)),
+                Some(_) => Ok(UpdateDeadline::Interrupt),
+            }
         });
         store.data_mut().meter.begin(limits.lifecycle_call_us);
         store.set_epoch_deadline(1);

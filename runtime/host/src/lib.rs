@@ -30,7 +30,14 @@ mod slot;
 #[doc(hidden)]
 pub mod steps;
 mod strategy;
+/// The fixtures of the tests outside, which call this crate by its name.
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;
 mod ticker;
+
+#[cfg(test)]
+extern crate self as switchyard_host;
 
 pub use compile::compile_worker;
 pub use config::{Compiler, HostConfig};

@@ -44,7 +44,7 @@ impl Ticker {
         Ok(Self { shared, thread: thread.thread().clone() })
     }
 
-    /// Says that a call begins. Two loads of memory that hardly ever changes.
+    /// Says that a call begins, or still runs. Two loads of memory that hardly ever changes.
     #[inline]
     pub(crate) fn notice_call(&self) {
         if !self.shared.called.load(SeqCst) {
@@ -77,4 +77,48 @@ fn park(shared: &Shared) {
         thread::park_timeout(PARKED_MAX);
     }
     shared.parked.store(false, SeqCst);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use serde_json::json;
+    use switchyard_types::Limits;
+
+    use super::*;
+    use crate::{CallError, Host, HostError, support};
+
+    /// How many of the looks at the ticker, one a millisecond, found it parked while `run` ran.
+    fn parked_during(host: &Host, run: impl FnOnce()) -> (u32, u32) {
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let watch = scope.spawn(|| {
+                let (mut parked, mut looks) = (0, 0);
+                while !done.load(SeqCst) {
+                    parked += u32::from(host.ticker().shared.parked.load(SeqCst));
+                    looks += 1;
+                    thread::sleep(TICK);
+                }
+                (parked, looks)
+            });
+            run();
+            done.store(true, SeqCst);
+            watch.join().expect("it watched")
+        })
+    }
+
+    #[test]
+    fn a_lone_call_of_a_second_is_ticked_all_the_while() {
+        let host = support::host();
+        let looping = support::plugin(&host, "loop-configure");
+        assert!(support::came(|| host.ticker().shared.parked.load(SeqCst)), "nobody calls");
+        let (parked, looks) = parked_during(&host, || {
+            let error = looping.strategy(&json!({}), Limits::DEFAULT).expect_err("it loops");
+            let HostError::Call { source, .. } = error else { panic!("{error}") };
+            assert_eq!(source, CallError::BudgetExceeded { budget_us: Limits::DEFAULT.lifecycle_call_us });
+        });
+        // Not none: it wakes up only when the call begins, and a call that gets no processor for 100 ms is no call to it.
+        assert!(parked < looks / 2, "parked in {parked} of {looks} looks");
+    }
 }
