@@ -24,6 +24,7 @@ mod log;
 mod node;
 mod output;
 mod plugin;
+mod progress;
 mod replay;
 mod runtime;
 mod shutdown;

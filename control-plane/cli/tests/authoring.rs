@@ -40,6 +40,8 @@ fn a_new_plugin_is_built_checked_pushed_applied_and_decides() {
     assert!(!text.contains(here.to_str().unwrap()), "no path of this machine is in a plugin");
 
     let report = scratch.json(&["plugin", "check", "my-cache.wasm"]);
+    let answer = scratch.run(&["plugin", "check", "my-cache.wasm"]);
+    assert_eq!((answer.status, answer.stderr.as_str()), (0, ""), "progress is for terminals only");
     assert_eq!((&report["name"], &report["digest"]), (&"my-cache".into(), &first["digest"]));
     assert_eq!(report["stages"][1]["stages"], serde_json::json!(["configure", "self-test"]));
 

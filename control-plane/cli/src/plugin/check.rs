@@ -8,7 +8,7 @@ use switchyard_host::{Host, HostError, Plugin};
 use switchyard_types::{Interests, Limits, PluginManifest, Stage, format_bytes};
 
 use super::COMPONENT_BYTES_MAX;
-use crate::{arguments::Global, compile, files, output, table::pairs};
+use crate::{arguments::Global, compile, files, output, progress::spinner, table::pairs};
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
@@ -52,8 +52,11 @@ fn check(host: &Host, component: &[u8], configuration: Option<Value>) -> Result<
 }
 
 fn timed<T>(passed: &mut Vec<Passed>, stages: &[Stage], step: impl FnOnce() -> Result<T, HostError>) -> Result<T> {
+    let progress = spinner(names(stages));
     let start = Instant::now();
-    let result = step().map_err(|error| anyhow!(error.failure()))?;
+    let result = step();
+    progress.finish_and_clear();
+    let result = result.map_err(|error| anyhow!(error.failure()))?;
     passed.push(Passed { stages: stages.to_vec(), took_ms: start.elapsed().as_secs_f64() * 1e3 });
     Ok(result)
 }
@@ -72,10 +75,13 @@ fn show(report: &Report) -> String {
         ("state", manifest.state_format.clone().unwrap_or_else(|| "none".to_owned())),
     ];
     for passed in &report.stages {
-        let names: Vec<_> = passed.stages.iter().map(|stage| stage.as_str()).collect();
-        lines.push(("passed", format!("{} in {:.1} ms", names.join(", "), passed.took_ms)));
+        lines.push(("passed", format!("{} in {:.1} ms", names(&passed.stages), passed.took_ms)));
     }
     pairs(&lines)
+}
+
+fn names(stages: &[Stage]) -> String {
+    stages.iter().map(|stage| stage.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn interests(interests: &Interests) -> String {

@@ -1,13 +1,12 @@
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use indicatif::ProgressBar;
 use serde_json::json;
 use switchyard_types::{PluginManifest, format_bytes};
 
 use super::COMPONENT_BYTES_MAX;
-use crate::{arguments::Global, files, http::Client, output, runtime::block_on};
+use crate::{arguments::Global, files, http::Client, output, progress::spinner, runtime::block_on};
 
 #[derive(Debug, Args)]
 pub(crate) struct Push {
@@ -18,15 +17,11 @@ pub(crate) struct Push {
     dry_run: bool,
 }
 
-const TICK: Duration = Duration::from_millis(100);
-
 pub(super) fn run(verb: &Push, global: &Global) -> Result<()> {
     let component = files::read(&verb.file, COMPONENT_BYTES_MAX)?;
     let client = Client::new(global)?;
-    // Draws on standard error, and only where that is a terminal.
-    let progress = ProgressBar::new_spinner();
-    progress.enable_steady_tick(TICK);
-    progress.set_message(format!("pushing {}; the server compiles and tests it", format_bytes(component.len() as u64)));
+    let size = format_bytes(component.len() as u64);
+    let progress = spinner(format!("pushing {size}; the server compiles and tests it"));
     let pushed = block_on(client.push(component, verb.dry_run));
     progress.finish_and_clear();
     let (new, manifest) = pushed.with_context(|| verb.file.display().to_string())?;
