@@ -90,7 +90,8 @@ impl Strategy {
 }
 
 /// A configuration in the form in which plugins get it: whole numbers are written as such. To JSON Schema `10.0` is an
-/// integer, to the JSON readers of most languages it is none: what a schema lets pass must not be refused as a number's spelling.
+/// integer, to the JSON readers of most languages it is none, and what a schema lets pass must not be refused for how a
+/// number is spelt.
 pub fn canonical(mut configuration: Value) -> Value {
     match &mut configuration {
         Value::Number(number) => {

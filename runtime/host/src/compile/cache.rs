@@ -75,8 +75,8 @@ impl CompiledCache {
         }
     }
 
-    /// Keeps a compiled form, and no more of the others than the folder may have; those that are `loaded` all stay, however long ago they
-    /// were read: the next start needs them first. A full disk costs a compilation at the next start, nothing else.
+    /// Keeps a compiled form, and no more of the others than the folder may have. Those that are `loaded` all stay, however
+    /// long ago they were read: the next start needs them first. A full disk costs a compilation then, nothing else.
     pub(crate) fn put(&self, digest: Digest, compiled: &[u8], loaded: &[Digest]) {
         let write = || -> io::Result<()> {
             let mut file = tempfile::Builder::new().prefix(UNFINISHED_PREFIX).tempfile_in(&self.dir)?;
