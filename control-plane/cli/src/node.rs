@@ -1,11 +1,16 @@
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 use switchyard_cache::SHARDS_MAX;
 use switchyard_node::{Node, NodeConfig, compiled_dir};
 use switchyard_replay::Size;
+use switchyard_types::NodeId;
 use tokio_util::sync::CancellationToken;
 
 use crate::{arguments::Global, compile, output, runtime::block_on, shutdown, table::pairs};
@@ -65,15 +70,26 @@ pub(crate) fn run(verb: &NodeVerb, global: &Global) -> Result<()> {
     block_on(start(&verb.node, global))
 }
 
+/// What is told when everything listens.
+#[derive(Serialize)]
+struct Ready<'a> {
+    /// By protocol.
+    #[serde(flatten)]
+    listeners: &'a BTreeMap<&'static str, SocketAddr>,
+    data: &'a Path,
+    node: &'a NodeId,
+}
+
 /// No server and no store: the node serves what it last ran well.
 async fn start(arguments: &NodeArguments, global: &Global) -> Result<()> {
     let host = compile::host(Some(&compiled_dir(&arguments.data)))?;
     let node = Node::start(arguments.config(), host, None).await.context("the node cannot start")?;
     let handle = node.handle();
-    let ready = json!({ "resp": handle.resp_address(), "data": arguments.data, "node": handle.id() });
-    output::print(global.output, &ready, |_| {
-        let data = arguments.data.display().to_string();
-        Ok(pairs(&[("resp", handle.resp_address().to_string()), ("data", data), ("node", handle.id().to_string())]))
+    let ready = Ready { listeners: handle.listeners(), data: &arguments.data, node: handle.id() };
+    output::print(global.output, &ready, |ready| {
+        let listeners = ready.listeners.iter().map(|(protocol, address)| (*protocol, address.to_string()));
+        let node = [("data", ready.data.display().to_string()), ("node", ready.node.to_string())];
+        Ok(pairs(&listeners.chain(node).collect::<Vec<_>>()))
     })?;
     let stop = CancellationToken::new();
     let running = node.run(stop.clone());

@@ -246,8 +246,10 @@ fn check_shape(document: &StrategyDocument) -> Result<(), Problem> {
         let kind: String = document.kind.chars().take(80).collect();
         return Err(Problem::invalid(format_args!("kind is {kind:?}: expected \"Strategy\"")));
     }
-    if document.spec.kind == StrategyKind::Caching && !document.spec.target.is_empty() {
-        let message = "a caching strategy decides for a node's whole cache: leave the target out";
+    if !document.spec.target.is_empty() {
+        let kind = document.spec.kind;
+        let message =
+            format_args!("a {kind} strategy decides for a node's whole {}: leave the target out", whole(kind));
         return Err(wrong("spec.target", message));
     }
     for (key, labels) in [("labels", document.labels.len()), ("spec.selector", document.spec.selector.0.len())] {
@@ -256,6 +258,17 @@ fn check_shape(document: &StrategyDocument) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// What a strategy of this kind decides for.
+fn whole(kind: StrategyKind) -> &'static str {
+    match kind {
+        StrategyKind::Alerting => "set of series",
+        StrategyKind::Caching => "cache",
+        StrategyKind::Routing => "gateway",
+        StrategyKind::Scheduling => "task queue",
+        StrategyKind::Scoring => "set of measures",
+    }
 }
 
 fn check_version(

@@ -9,6 +9,7 @@
 //! decides". Start reading at `instance.rs` (one call into a guest) and `slot/swap.rs` (the staged swap).
 
 pub mod alerting;
+mod any;
 mod bindings;
 pub mod caching;
 mod compile;
@@ -46,6 +47,7 @@ mod ticker;
 #[cfg(test)]
 extern crate self as switchyard_host;
 
+pub use any::StrategySlot;
 pub use compile::compile_worker;
 pub use config::{Compiler, HostConfig};
 pub use error::{CallError, HostError};

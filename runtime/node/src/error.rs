@@ -1,6 +1,4 @@
-use std::{io, net::SocketAddr, path::PathBuf};
-
-use switchyard_cache::CacheError;
+use std::{error::Error, io, net::SocketAddr, path::PathBuf};
 
 /// Why a node does not run. What goes wrong with a strategy is no error of the node: it stands in its status.
 #[derive(Debug, thiserror::Error)]
@@ -20,22 +18,33 @@ pub enum NodeError {
         #[source]
         source: io::Error,
     },
-    /// The address for the Redis protocol cannot be had.
-    #[error("cannot listen for RESP on {address}: choose another address or stop what listens there")]
+    /// The address for a protocol cannot be had.
+    #[error("cannot listen for {protocol} on {address}: choose another address or stop what listens there")]
     Listen {
+        /// What would be spoken there.
+        protocol: &'static str,
         /// The address.
         address: SocketAddr,
         /// Why.
         #[source]
         source: io::Error,
     },
-    /// The cache engine did not start or broke.
-    #[error("the cache engine does not run")]
-    Cache(#[source] CacheError),
-    /// The cache engine panicked.
-    #[error("the cache engine has broken down")]
+    /// An engine did not start or broke.
+    #[error("the {engine} engine does not run")]
+    Engine {
+        /// Which one.
+        engine: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// An engine panicked.
+    #[error("an engine has broken down")]
     Broken(#[source] tokio::task::JoinError),
-    /// The cache engine ended although nobody told it to.
-    #[error("the cache engine has ended by itself")]
-    Ended,
+    /// An engine ended although nobody told it to.
+    #[error("the {engine} engine has ended by itself")]
+    Ended {
+        /// Which one.
+        engine: &'static str,
+    },
 }

@@ -12,6 +12,7 @@ mod agent;
 mod backoff;
 mod causes;
 mod config;
+mod engines;
 mod error;
 mod folder;
 mod node;

@@ -1,10 +1,11 @@
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use parking_lot::Mutex;
-use switchyard_host::{Strategy, caching::CachingSlot};
+use switchyard_host::{Strategy, StrategySlot};
 use switchyard_plan::DesiredState;
 use switchyard_types::{SlotFailure, SlotId, SlotVersion, StageFailure};
 use tokio::sync::watch;
@@ -14,7 +15,7 @@ use crate::reconcile::Actual;
 /// What the parts of a node know in common: the slots that its engines ask, and what has become of each.
 pub(crate) struct Shared {
     /// Slots of the engines; fixed for the life of the node.
-    pub(crate) slots: BTreeMap<SlotId, CachingSlot>,
+    pub(crate) slots: BTreeMap<SlotId, Arc<dyn StrategySlot>>,
     /// Held for moments, never over an await or a call into the host.
     state: Mutex<State>,
     /// Counts changes of the state.
@@ -49,7 +50,7 @@ pub(crate) struct SlotRecord {
 }
 
 impl Shared {
-    pub(crate) fn new(slots: BTreeMap<SlotId, CachingSlot>) -> Self {
+    pub(crate) fn new(slots: BTreeMap<SlotId, Arc<dyn StrategySlot>>) -> Self {
         let served = || SlotRecord { actual: Actual { served: true, ..Actual::default() }, ..SlotRecord::default() };
         let records = slots.keys().map(|slot| (slot.clone(), served())).collect();
         let state = Mutex::new(State { desired: DesiredState::default(), slots: records });

@@ -28,9 +28,9 @@ async fn ask(client: &mut TcpStream, command: &str) -> String {
 async fn a_node_without_strategies_serves_by_its_fallback_and_introduces_itself() {
     let fleet = Fleet::new();
     let node = fleet.start(fleet.upstream()).await;
-    let mut client = TcpStream::connect(node.handle.resp_address()).await.unwrap();
+    let mut client = TcpStream::connect(node.handle.listeners()["resp"]).await.unwrap();
     assert_eq!(ask(&mut client, "PING").await, "+PONG");
-    let address = node.handle.resp_address().to_string();
+    let address = node.handle.listeners()["resp"].to_string();
     reported(&fleet, &node, "the listener", |status| status.listeners["resp"] == address).await;
     let found = fleet.store.get(&keyspace::node(node.handle.id())).await.unwrap().unwrap();
     let record: NodeRecord = serde_json::from_slice(&found.value).unwrap();
@@ -154,7 +154,7 @@ async fn a_version_that_is_quarantined_on_trial_is_reported_and_never_trusted() 
     let traps = fleet.blobs.put(&fixture::traps_on_ttl(FATAL_TTL_MS)).await.unwrap();
     fleet.declare("sessions", traps, json!({})).await;
 
-    let mut client = TcpStream::connect(node.handle.resp_address()).await.unwrap();
+    let mut client = TcpStream::connect(node.handle.listeners()["resp"]).await.unwrap();
     let deadline = std::time::Instant::now() + common::DEADLINE;
     let mut key = 0;
     let slot = loop {

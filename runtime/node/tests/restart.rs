@@ -168,7 +168,7 @@ async fn a_second_node_on_the_same_folder_is_refused() {
 async fn a_port_that_is_taken_is_named() {
     let fleet = Fleet::new();
     let node = fleet.start(None).await;
-    let address = node.handle.resp_address();
+    let address = node.handle.listeners()["resp"];
     let other = Fleet::new();
     let Err(error) = other.try_start_at(address, None).await else { panic!("two nodes on one port") };
     assert!(matches!(error, NodeError::Listen { .. }) && error.to_string().contains(&address.to_string()), "{error}");

@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -18,7 +19,9 @@ use crate::{
 #[derive(Debug, Serialize)]
 pub(super) struct Ready {
     server: String,
-    resp: SocketAddr,
+    /// Of the node's engines, by protocol.
+    #[serde(flatten)]
+    listeners: BTreeMap<&'static str, SocketAddr>,
     data: PathBuf,
     node: NodeId,
     /// Only when it was made just now: it cannot be shown again.
@@ -31,7 +34,7 @@ impl Ready {
     pub(super) fn new(server: String, data: &Path, node: &NodeHandle, token: Prepared) -> Self {
         Self {
             server,
-            resp: node.resp_address(),
+            listeners: node.listeners().clone(),
             data: data.to_path_buf(),
             node: node.id().clone(),
             token: token.new,
@@ -44,12 +47,9 @@ impl Ready {
     }
 
     fn show(&self) -> String {
-        let mut lines = vec![
-            ("server", self.server.clone()),
-            ("resp", self.resp.to_string()),
-            ("data", self.data.display().to_string()),
-            ("node", self.node.to_string()),
-        ];
+        let mut lines = vec![("server", self.server.clone())];
+        lines.extend(self.listeners.iter().map(|(protocol, address)| (*protocol, address.to_string())));
+        lines.extend([("data", self.data.display().to_string()), ("node", self.node.to_string())]);
         lines.extend(self.context.as_ref().map(|path| ("context", path.display().to_string())));
         lines.extend(self.token.as_ref().map(|token| ("token", format!("{token} (shown this once)"))));
         pairs(&lines)

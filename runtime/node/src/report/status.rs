@@ -1,10 +1,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
-use switchyard_cache::Cache;
 use switchyard_host::{Host, SlotFigures};
 use switchyard_plan::DesiredSlot;
 use switchyard_types::{NodeId, NodeStatus, SlotId, SlotStatus};
 
+use crate::engines::Figures;
 use crate::shared::{Shared, SlotRecord, unix_ms};
 
 /// Where the parts of a node's status are read.
@@ -13,7 +13,7 @@ pub(crate) struct StatusSource {
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) listeners: BTreeMap<String, String>,
     pub(crate) host: Host,
-    pub(crate) cache: Cache,
+    pub(crate) figures: Vec<Figures>,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -37,7 +37,7 @@ impl StatusSource {
             live_generations: gauges.live_generations,
             live_instances: gauges.live_instances,
             live_bytes: gauges.live_bytes,
-            figures: self.cache.figures().named(),
+            figures: self.figures.iter().flat_map(|figures| figures()).collect(),
             resident_bytes: resident_bytes().unwrap_or_default(),
             at_unix_ms: unix_ms(),
         }

@@ -55,7 +55,7 @@ mod tests {
         let mut random = Random::new(7);
         let mut longest = |attempt| {
             let waits = (0..200).map(|_| match backoff.retry(&failed(attempt), 3.0, &mut random) {
-                Retry::Again(Placement { rank, delay_ms }) if rank == 3.0 => delay_ms,
+                Retry::Again(Placement { rank: 3.0, delay_ms }) => delay_ms,
                 other => unreachable!("{other:?}"),
             });
             waits.max().unwrap_or_default()

@@ -1,0 +1,55 @@
+//! The engines of a node, assembled from its configuration. Each is started by a function here that gives an [`Engine`]: its
+//! slots, its addresses, its figures and what runs it. The rest of the node knows engines by nothing else.
+
+mod cache;
+
+use std::{collections::BTreeMap, error::Error, net::SocketAddr, sync::Arc};
+
+use futures_util::future::BoxFuture;
+use switchyard_host::{Host, StrategySlot};
+use switchyard_types::SlotId;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{NodeConfig, NodeError, folder::DataFolder};
+
+/// Why an engine has ended.
+pub(crate) type EngineError = Box<dyn Error + Send + Sync>;
+
+/// An engine that has started: its address is bound, and nobody is served yet.
+pub(crate) struct Engine {
+    /// For people.
+    pub(crate) name: &'static str,
+    /// What its strategies decide in.
+    pub(crate) slots: Vec<(SlotId, Arc<dyn StrategySlot>)>,
+    /// Its addresses, by protocol.
+    pub(crate) listeners: Vec<(&'static str, SocketAddr)>,
+    /// Figures by name, for example `cache.hits`.
+    pub(crate) figures: Figures,
+    /// Serves until shutdown.
+    pub(crate) run: Run,
+}
+
+pub(crate) type Figures = Arc<dyn Fn() -> BTreeMap<String, f64> + Send + Sync>;
+pub(crate) type Run = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, Result<(), EngineError>> + Send>;
+
+/// What every engine is made of.
+pub(crate) struct Ground<'a> {
+    pub(crate) config: &'a NodeConfig,
+    pub(crate) host: &'a Host,
+    pub(crate) folder: &'a DataFolder,
+    /// The node's own, for keyed hashes that others cannot aim at.
+    pub(crate) secret: [u8; 16],
+}
+
+/// Every engine that the configuration asks for.
+pub(crate) async fn start(ground: &Ground<'_>) -> Result<Vec<Engine>, NodeError> {
+    Ok(vec![cache::start(ground).await?])
+}
+
+async fn listen(protocol: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), NodeError> {
+    let failed = |source| NodeError::Listen { protocol, address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
