@@ -120,22 +120,15 @@ impl Alerts {
     }
 
     fn tell(&self, now_ms: u64, changes: &[Change]) {
-        let wall_ms = unix_ms();
-        for change in changes {
-            log::write(change);
-            let Some(queue) = &self.shared.queue else { continue };
-            let at = |since_ms: u64| wall_ms.saturating_sub(now_ms.saturating_sub(since_ms));
-            let alert = &change.alert;
-            let ended = alert.state == AlertState::Resolved;
-            queue.push(Notification {
-                starts_unix_ms: at(alert.active_since_ms),
-                ends_unix_ms: ended.then(|| at(alert.state_since_ms)),
-                change: change.clone(),
-            });
+        if changes.is_empty() {
+            return;
         }
-        if !changes.is_empty() {
-            self.shared.changed.notify_one();
+        changes.iter().for_each(log::write);
+        if let Some(queue) = &self.shared.queue {
+            let wall_ms = unix_ms();
+            queue.push(changes.iter().map(|change| Notification::of(change, now_ms, wall_ms)));
         }
+        self.shared.changed.notify_one();
     }
 
     pub(crate) fn webhook(&self, config: &WebhookConfig) -> Result<Option<Webhook>, TelemetryError> {

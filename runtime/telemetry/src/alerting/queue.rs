@@ -22,6 +22,17 @@ pub(super) struct Notification {
 }
 
 impl Notification {
+    pub(super) fn of(change: &Change, now_ms: u64, wall_ms: u64) -> Self {
+        let at = |since_ms: u64| wall_ms.saturating_sub(now_ms.saturating_sub(since_ms));
+        let alert = &change.alert;
+        let ended = alert.state == AlertState::Resolved;
+        Self {
+            starts_unix_ms: at(alert.active_since_ms),
+            ends_unix_ms: ended.then(|| at(alert.state_since_ms)),
+            change: change.clone(),
+        }
+    }
+
     fn group(&self) -> (&str, bool) {
         (&self.change.alert.rule, self.change.alert.state == AlertState::Resolved)
     }
@@ -36,14 +47,14 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn push(&self, notification: Notification) {
+    /// Adds what one evaluation changed, so that it can be told in one call.
+    pub(super) fn push(&self, notifications: impl IntoIterator<Item = Notification>) {
         let mut waiting = self.waiting.lock();
-        if waiting.len() >= WAITING_MAX {
-            waiting.pop_front();
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
-        waiting.push_back(notification);
+        waiting.extend(notifications);
+        let over = waiting.len().saturating_sub(WAITING_MAX);
+        waiting.drain(..over);
         drop(waiting);
+        self.dropped.fetch_add(over as u64, Ordering::Relaxed);
         self.added.notify_one();
     }
 
@@ -94,7 +105,8 @@ mod tests {
     #[test]
     fn it_is_bounded_and_keeps_the_newest() {
         let queue = Queue::default();
-        (0..WAITING_MAX + 5).for_each(|number| queue.push(notification("a", number)));
+        queue.push((0..WAITING_MAX).map(|number| notification("a", number)));
+        (0..5).for_each(|number| queue.push([notification("a", WAITING_MAX + number)]));
         assert_eq!((queue.len(), queue.dropped.load(Ordering::Relaxed)), (WAITING_MAX, 5));
         let batch = queue.take();
         assert_eq!(batch.len(), BATCH_MAX);
@@ -104,7 +116,7 @@ mod tests {
     #[test]
     fn a_batch_is_of_one_rule() {
         let queue = Queue::default();
-        ["a", "a", "b", "a"].iter().for_each(|rule| queue.push(notification(rule, 0)));
+        queue.push(["a", "a", "b", "a"].map(|rule| notification(rule, 0)));
         assert_eq!([queue.take().len(), queue.take().len(), queue.take().len(), queue.take().len()], [2, 1, 1, 0]);
     }
 }

@@ -1,4 +1,5 @@
-//! Figures of the machine and of this process, by OpenTelemetry's names.
+//! Figures of the machine and of this process, by OpenTelemetry's names. Two gauges lack their `.count` at the end: to
+//! Prometheus that is part of a histogram, and its own check of the format takes it for a fault.
 //!
 //! <https://opentelemetry.io/docs/specs/semconv/system/system-metrics/>
 
@@ -58,9 +59,9 @@ mod tests {
         assert!(value("system.memory.limit") > 1e6);
         assert!((0.0..=1.0).contains(&value("system.cpu.utilization")));
         assert!((0.0..=1.0).contains(&value("system.memory.utilization")));
-        assert!(value("system.cpu.logical.count") >= 1.0);
+        assert!(value("system.cpu.logical") >= 1.0);
         assert!(value("process.memory.usage") > 1e5);
-        assert!(value("process.unix.file_descriptor.count") >= 3.0);
+        assert!(value("process.unix.file_descriptor") >= 3.0);
         assert!(value("process.cpu.time") >= 0.0 && value("system.uptime") > 0.0);
         assert!(figures.iter().all(|figure| figure.value.is_finite() && !figure.description.is_empty()));
     }

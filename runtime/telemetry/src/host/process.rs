@@ -25,7 +25,7 @@ fn of(process: &Process, processors: f64) -> Vec<Figure> {
     let files = process.open_files().map(|files| files as f64);
     figures.extend(files.map(|files| {
         let text = "File descriptors that this process has open";
-        Figure::gauge("process.unix.file_descriptor.count", "{file_descriptor}", text, files)
+        Figure::gauge("process.unix.file_descriptor", "{file_descriptor}", text, files)
     }));
     figures
 }

@@ -19,7 +19,7 @@ fn processors(system: &System) -> [Figure; 2] {
     let count = system.cpus().len() as f64;
     [
         Figure::gauge("system.cpu.utilization", "1", "Share of all processors in use since the last sample", used),
-        Figure::gauge("system.cpu.logical.count", "{cpu}", "Processors that the machine has", count),
+        Figure::gauge("system.cpu.logical", "{cpu}", "Processors that the machine has", count),
     ]
 }
 
