@@ -28,14 +28,22 @@ async fn receive(State(receiver): State<Receiver>, Json(body): Json<Value>) -> S
     if seen.answers.is_empty() { StatusCode::OK } else { seen.answers.remove(0) }
 }
 
-async fn start(answers: Vec<StatusCode>) -> (Receiver, Serving) {
+async fn listen(answers: Vec<StatusCode>) -> (Receiver, String) {
     let receiver = Receiver::new(Mutex::new(Seen { bodies: Vec::new(), answers }));
     let router = Router::new().route("/hook", post(receive)).with_state(Arc::clone(&receiver));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
-    let webhook = Some(WebhookConfig { url, internal: true });
-    (receiver, Serving::start(TelemetryConfig { webhook, ..Default::default() }).await)
+    (receiver, url)
+}
+
+async fn serve(webhook: WebhookConfig) -> Serving {
+    Serving::start(TelemetryConfig { webhook: Some(webhook), ..Default::default() }).await
+}
+
+async fn start(answers: Vec<StatusCode>) -> (Receiver, Serving) {
+    let (receiver, url) = listen(answers).await;
+    (receiver, serve(WebhookConfig { url, internal: true }).await)
 }
 
 fn evaluate(serving: &Serving, rule: &str, hosts: &[&str]) {
@@ -102,10 +110,16 @@ async fn internal_addresses_must_be_allowed() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let refused = switchyard_telemetry::TelemetryService::new(telemetry, listener).unwrap_err();
     assert!(refused.to_string().contains("internal"), "{refused}");
-    // By name it is found when the name is resolved.
-    let webhook = Some(WebhookConfig { url: "http://localhost:1/".to_owned(), internal: false });
-    let serving = Serving::start(TelemetryConfig { webhook, ..Default::default() }).await;
+    // By name it is found when the name is resolved: somebody listens there, and hears nothing.
+    let (receiver, url) = listen(Vec::new()).await;
+    let url = url.replace("127.0.0.1", "localhost");
+    let serving = serve(WebhookConfig { url: url.clone(), internal: false }).await;
     evaluate(&serving, "memory", &["a"]);
     wait_until("a failed call", async || serving.telemetry.alerts().figures().notification_retries > 0).await;
+    assert!(receiver.lock().unwrap().bodies.is_empty());
+    serving.stop().await;
+    let serving = serve(WebhookConfig { url, internal: true }).await;
+    evaluate(&serving, "memory", &["a"]);
+    wait_until("the alert was told", async || serving.telemetry.alerts().figures().notified == 1).await;
     serving.stop().await;
 }

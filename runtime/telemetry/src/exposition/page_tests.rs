@@ -4,7 +4,10 @@ use crate::{
     store::{Counts, Meta, Origin, Store, Value},
 };
 
-fn store(values: &[(&str, &str, Kind, &[(&str, &str)], f64)]) -> Store {
+/// Name, unit, kind, labels and value.
+type Given<'a> = (&'a str, &'a str, Kind, &'a [(&'a str, &'a str)], f64);
+
+fn store(values: &[Given<'_>]) -> Store {
     let mut store = Store::new(100, 600_000);
     for (name, unit, kind, labels, value) in values {
         let meta = Meta { name, unit, description: "What \"it\" is\\\nhere", kind: *kind };
@@ -23,7 +26,7 @@ fn store(values: &[(&str, &str, Kind, &[(&str, &str)], f64)]) -> Store {
 }
 
 #[track_caller]
-fn check(values: &[(&str, &str, Kind, &[(&str, &str)], f64)], format: Format, conflicts: u64, expected: &str) {
+fn check(values: &[Given<'_>], format: Format, conflicts: u64, expected: &str) {
     let page = render(&store(values).snapshot(), format);
     let without_help: String = page
         .text
@@ -36,7 +39,7 @@ fn check(values: &[(&str, &str, Kind, &[(&str, &str)], f64)], format: Format, co
 
 #[test]
 fn both_formats_differ_where_they_must() {
-    let values: &[(&str, &str, Kind, &[(&str, &str)], f64)] = &[
+    let values: &[Given<'_>] = &[
         ("hits", "1", Kind::Counter, &[("a.b", "x\"y\\z\n")], 3.0),
         ("load", "", Kind::Gauge, &[], 1e300),
         ("wait", "s", Kind::Histogram, &[("k", "v")], 4.5),
@@ -59,7 +62,7 @@ fn both_formats_differ_where_they_must() {
 
 #[test]
 fn a_description_is_one_line() {
-    let values: &[(&str, &str, Kind, &[(&str, &str)], f64)] = &[("m", "", Kind::Gauge, &[], 1.0)];
+    let values: &[Given<'_>] = &[("m", "", Kind::Gauge, &[], 1.0)];
     let help = |format| render(&store(values).snapshot(), format).text.lines().next().unwrap().to_owned();
     assert_eq!(help(Format::Text), r#"# HELP m What "it" is\\\nhere"#);
     assert_eq!(help(Format::OpenMetrics), r#"# HELP m What \"it\" is\\\nhere"#);
@@ -67,7 +70,7 @@ fn a_description_is_one_line() {
 
 #[test]
 fn no_line_stands_there_twice() {
-    let values: &[(&str, &str, Kind, &[(&str, &str)], f64)] = &[
+    let values: &[Given<'_>] = &[
         ("a.b", "", Kind::Gauge, &[("x.y", "1")], 1.0),
         ("a_b", "", Kind::Gauge, &[("x_y", "1")], 2.0),
         ("a-b", "", Kind::Counter, &[], 3.0),

@@ -74,6 +74,11 @@ impl Refused {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, INVALID_ARGUMENT, message)
     }
 
+    pub(crate) fn too_many_parts(parts_max: usize) -> Self {
+        let message = format_args!("the body has over {parts_max} messages: send smaller batches");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, INVALID_ARGUMENT, message)
+    }
+
     pub(crate) fn too_slow() -> Self {
         Self::new(StatusCode::REQUEST_TIMEOUT, DEADLINE_EXCEEDED, "the body took too long to arrive")
     }

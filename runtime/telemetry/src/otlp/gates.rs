@@ -6,8 +6,8 @@ use super::Refused;
 
 /// Requests that are read or wait for their turn at once. Each holds up to a body's bound.
 const REQUESTS_MAX: usize = 32;
-/// Requests that are decoded at once. Decoded, a hostile body of empty messages is some fifty times as large as on the
-/// wire: there is only one such at a time.
+/// Requests that are decoded at once. Decoded, a hostile body takes up to a hundred megabytes: there is only one such at a
+/// time.
 const DECODED_MAX: usize = 1;
 
 /// Who may post now.
@@ -31,5 +31,24 @@ impl Gates {
     /// Waits for the turn to be decoded. The gate is never closed.
     pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.decoded).acquire_owned().await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{http::StatusCode, response::IntoResponse};
+
+    use super::*;
+    use crate::otlp::Encoding;
+
+    #[test]
+    fn who_comes_too_many_is_asked_to_come_again() {
+        let gates = Gates::new();
+        let mut inside: Vec<_> = (0..REQUESTS_MAX).map(|_| gates.enter().unwrap()).collect();
+        let refused = gates.enter().unwrap_err().in_encoding(Encoding::Json).into_response();
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(refused.headers()["retry-after"], "1");
+        inside.pop();
+        assert!(gates.enter().is_ok());
     }
 }

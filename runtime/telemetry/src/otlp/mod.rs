@@ -11,6 +11,7 @@ mod exponential;
 mod gates;
 mod intake;
 mod labels;
+mod parts;
 mod points;
 mod unpack;
 
@@ -61,6 +62,7 @@ fn decode_and_put(
     body: &Bytes,
 ) -> Result<Taken, Refused> {
     let plain = unpack::unpack(packed, body, BODY_BYTES_MAX)?;
+    parts::check(encoding, &plain)?;
     let request = encoding.decode(&plain)?;
     Ok(intake::put(telemetry, &request))
 }
