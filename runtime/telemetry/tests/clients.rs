@@ -12,7 +12,7 @@ use std::{
 };
 
 use serde_json::Value;
-use support::{Running, Serving, gauge, lines, python, request, wait_until};
+use support::{Running, Serving, gauge, lines, python, request, requests, wait_until};
 use switchyard_telemetry::{Query, Selector, TelemetryConfig};
 
 const NO_PROMETHEUS: &str = "install the package prometheus, or run `cargo xtask test`, whose set-up does it";
@@ -98,18 +98,41 @@ async fn post_some(serving: &Serving) {
     assert_eq!(serving.post_json(&odd).await["partialSuccess"], Value::Null);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn promtool_finds_no_fault() {
-    let serving = Serving::start(TelemetryConfig::default()).await;
-    post_some(&serving).await;
-    let text = serving.metrics().await;
+/// What promtool says of an exposition: its exit code and its words.
+fn promtool(text: &str) -> (Option<i32>, String) {
     let mut promtool = Command::new("promtool");
     promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut promtool = promtool.spawn().unwrap_or_else(|error| panic!("{error}: {NO_PROMETHEUS}"));
     promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let said = promtool.wait_with_output().unwrap();
-    let said = (said.status.code(), String::from_utf8(said.stdout).unwrap(), String::from_utf8(said.stderr).unwrap());
-    assert_eq!(said, (Some(0), String::new(), String::new()), "{text}");
+    (said.status.code(), String::from_utf8([said.stdout, said.stderr].concat()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn promtool_finds_no_fault() {
+    let serving = Serving::start(TelemetryConfig::default()).await;
+    post_some(&serving).await;
+    let text = serving.metrics().await;
+    assert_eq!(promtool(&text), (Some(0), String::new()), "{text}");
+}
+
+/// promtool finds such names ugly (3) and reads them nevertheless (not 1).
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_prometheus_does_not_have_do_not_break_the_page() {
+    let serving = Serving::start(TelemetryConfig::default()).await;
+    let odd =
+        ["9", "…", "a b", "x{y=\"z\"} 1", "up\n# EOF", "__name__", "total", "wait_count", "a.b", "a_b", "A:B", "\u{0}"];
+    let labelled = |name: &str| {
+        let attributes: Vec<_> =
+            odd.iter().map(|key| serde_json::json!({"key": key, "value": {"stringValue": "v\"}\n"}})).collect();
+        serde_json::json!({"name": name, "unit": name, "description": name,
+            "gauge": {"dataPoints": [{"asDouble": 1.5, "attributes": attributes}, {"asInt": "2"}]}})
+    };
+    serving.post_json(&requests(odd.iter().map(|name| labelled(name)).collect())).await;
+    post_some(&serving).await;
+    let text = serving.metrics().await;
+    let (code, said) = promtool(&text);
+    assert!([Some(0), Some(3)].contains(&code), "{said}\n{text}");
 }
 
 /// In OpenMetrics, which is what Prometheus asks for.

@@ -80,6 +80,7 @@ async fn alerts_and_scores_are_shown() {
     let memory = alerts.as_array().unwrap().iter().find(|alert| alert["rule"] == "memory").unwrap();
     assert_eq!((&memory["state"], &memory["severity"]), (&json!("firing"), &json!("CRITICAL")));
     assert_eq!(memory["series"]["metric"], "system.memory.utilization");
+    assert!(memory["activeForMs"].is_u64() && memory["stateForMs"].is_u64());
 
     let part = ScorePart { name: "success".to_owned(), weight: 0.25, value: None, evidence: Vec::new() };
     let finding = Finding { severity: Severity::Warning, text: "slow".to_owned(), advice: "look".to_owned() };

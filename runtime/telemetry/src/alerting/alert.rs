@@ -48,6 +48,27 @@ pub struct Alert {
     pub state_since_ms: u64,
 }
 
+/// An alert as it is listed: with ages, because its times mean nothing outside the process.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedAlert {
+    /// The alert.
+    #[serde(flatten)]
+    pub alert: Alert,
+    /// How long ago it was first seen, in milliseconds.
+    pub active_for_ms: u64,
+    /// How long it has been in its state, in milliseconds.
+    pub state_for_ms: u64,
+}
+
+impl ListedAlert {
+    pub(super) fn of(alert: Alert, now_ms: u64) -> Self {
+        let active_for_ms = now_ms.saturating_sub(alert.active_since_ms);
+        let state_for_ms = now_ms.saturating_sub(alert.state_since_ms);
+        Self { alert, active_for_ms, state_for_ms }
+    }
+}
+
 impl Alert {
     pub(super) fn new(now_ms: u64, rule: &str, verdict: &Verdict) -> Self {
         let mut alert = Self {

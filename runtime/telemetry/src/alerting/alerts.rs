@@ -4,7 +4,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{
-    Alert, AlertBook, AlertRule, AlertState, AlertsFile, Change, Evaluation, Webhook, WebhookConfig, log,
+    Alert, AlertBook, AlertRule, AlertState, AlertsFile, Change, Evaluation, ListedAlert, Webhook, WebhookConfig, log,
     queue::{Notification, Queue},
     webhook::WebhookCounters,
 };
@@ -84,6 +84,12 @@ impl Alerts {
         let key = |alert: &Alert| (alert.state != AlertState::Firing, alert.state);
         alerts.sort_by(|a, b| (key(a), &a.rule, &a.series).cmp(&(key(b), &b.rule, &b.series)));
         alerts
+    }
+
+    /// The same with ages.
+    pub fn listed(&self) -> Vec<ListedAlert> {
+        let now_ms = self.shared.clock.now_ms();
+        self.list().into_iter().map(|alert| ListedAlert::of(alert, now_ms)).collect()
     }
 
     /// Pending and firing alerts of a rule: what a new strategy adopts.

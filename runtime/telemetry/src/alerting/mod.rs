@@ -14,7 +14,7 @@ mod queue;
 mod verdict;
 mod webhook;
 
-pub use alert::{Alert, AlertState};
+pub use alert::{Alert, AlertState, ListedAlert};
 pub use alerts::{AlertFigures, Alerts};
 pub use book::{ALERTS_MAX, AlertBook, AlertRule, DEGRADED_RULE, Evaluation, Refused};
 pub use change::{Change, ChangeKind};

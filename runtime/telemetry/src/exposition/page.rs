@@ -76,7 +76,9 @@ fn line_names(name: &str, kind: Kind) -> Vec<String> {
         Kind::Counter => &["", "_total"],
         Kind::Histogram => &["", "_bucket", "_sum", "_count"],
     };
-    suffixes.iter().map(|suffix| format!("{name}{suffix}")).collect()
+    // In OpenMetrics the one metric whose family is called otherwise.
+    let target = (name == "target_info").then(|| "target".to_owned());
+    suffixes.iter().map(|suffix| format!("{name}{suffix}")).chain(target).collect()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use axum::{
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::problem::Problem;
-use crate::{Telemetry, alerting::Alert, exposition::Format, otlp, overview::Overview, scoring::ScoreEntry};
+use crate::{Telemetry, alerting::ListedAlert, exposition::Format, otlp, overview::Overview, scoring::ScoreEntry};
 
 /// Characters of a path that an error repeats.
 const QUOTED_MAX: usize = 100;
@@ -42,8 +42,8 @@ async fn get_overview(State(telemetry): State<Telemetry>) -> Result<Json<Overvie
     blocking(move || Overview::of(&telemetry)).await.map(Json)
 }
 
-async fn list_alerts(State(telemetry): State<Telemetry>) -> Json<Vec<Alert>> {
-    Json(telemetry.alerts().list())
+async fn list_alerts(State(telemetry): State<Telemetry>) -> Json<Vec<ListedAlert>> {
+    Json(telemetry.alerts().listed())
 }
 
 async fn list_scores(State(telemetry): State<Telemetry>) -> Json<Vec<ScoreEntry>> {

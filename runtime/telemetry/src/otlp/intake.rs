@@ -26,45 +26,51 @@ pub(crate) struct Taken {
     pub(crate) refused: Refused,
 }
 
-/// Puts every point of a request into the store, a resource in one hold of its lock.
+/// Points put into the store in one hold of its lock: a scrape, or the machine's own figures, wait for no more.
+const TURN_POINTS: usize = 1_024;
+
+/// Puts every point of a request into the store.
 pub(super) fn put(telemetry: &Telemetry, request: &ExportMetricsServiceRequest) -> Taken {
     let mut taken = Taken::default();
-    for resource in &request.resource_metrics {
-        telemetry.with_store(|store, now_ms| taken.resource(store, now_ms, resource));
-    }
+    request.resource_metrics.iter().for_each(|resource| taken.resource(telemetry, resource));
     telemetry.count_posted(&taken);
     taken
 }
 
 impl Taken {
-    fn resource(&mut self, store: &mut Store, now_ms: u64, resource: &ResourceMetrics) {
+    fn resource(&mut self, telemetry: &Telemetry, resource: &ResourceMetrics) {
         let identity = labels::identity(resource.resource.as_ref());
         let mut target = labels::target(resource.resource.as_ref());
         if !identity.is_empty() && !target.is_empty() {
             target.extend(identity.iter().cloned());
-            // Not a point of the request: that it has no place is counted, but not told to the client.
-            let put = store.put(now_ms, Origin::Posted, TARGET, borrowed(&target), Value::Now(1.0));
-            if let Err(refusal) = put {
-                tracing::debug!(%refusal, "the attributes of a resource are not kept");
-            }
+            telemetry.with_store(|store, now_ms| put_target(store, now_ms, &target));
         }
         for scope in &resource.scope_metrics {
             let mut around = identity.clone();
             around.extend(labels::scope(scope.scope.as_ref()));
-            scope.metrics.iter().for_each(|metric| self.metric(store, now_ms, &around, metric));
+            scope.metrics.iter().for_each(|metric| self.metric(telemetry, &around, metric));
         }
     }
 
-    fn metric(&mut self, store: &mut Store, now_ms: u64, around: &Labels<'_>, metric: &Metric) {
+    fn metric(&mut self, telemetry: &Telemetry, around: &Labels<'_>, metric: &Metric) {
         // Also what the decoder of JSON makes of data that it cannot read: how many points there were is not known.
         let Some(data) = &metric.data else { return self.refuse(Refusal::Malformed) };
         let kind = points::kind(data);
         let meta = Meta { name: &metric.name, unit: &metric.unit, description: &metric.description, kind };
-        for point in points::points(data) {
-            match put_point(store, now_ms, around, meta, point) {
-                Ok(()) => self.points += 1,
-                Err(refusal) => self.refuse(refusal),
-            }
+        let mut points = points::points(data).peekable();
+        while points.peek().is_some() {
+            telemetry.with_store(|store, now_ms| {
+                for point in points.by_ref().take(TURN_POINTS) {
+                    self.count(put_point(store, now_ms, around, meta, point));
+                }
+            });
+        }
+    }
+
+    fn count(&mut self, put: Result<(), Refusal>) {
+        match put {
+            Ok(()) => self.points += 1,
+            Err(refusal) => self.refuse(refusal),
         }
     }
 
@@ -87,6 +93,13 @@ impl Taken {
             let _ = write!(text, "{} {points} because {refusal}", if at == 0 { "" } else { "," });
         }
         text
+    }
+}
+
+/// The attributes of a resource are no point of the request: that they have no place is not told to the client.
+fn put_target(store: &mut Store, now_ms: u64, target: &Labels<'_>) {
+    if let Err(refusal) = store.put(now_ms, Origin::Posted, TARGET, borrowed(target), Value::Now(1.0)) {
+        tracing::debug!(%refusal, "the attributes of a resource are not kept");
     }
 }
 

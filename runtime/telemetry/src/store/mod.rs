@@ -2,6 +2,7 @@
 //! refused; what is over the bound is refused and counted, and the series that are there go on.
 
 mod entry;
+mod family;
 mod histogram;
 mod intern;
 mod number;
@@ -19,6 +20,7 @@ use crate::Series;
 
 use entry::{Data, Entry};
 pub(crate) use entry::{Kind, Origin, Value};
+use family::Family;
 pub(crate) use histogram::Counts;
 use intern::Interner;
 pub use query::{Query, Reading, Selector};
@@ -32,10 +34,6 @@ const OWN_SERIES_MAX: usize = 4_000;
 const LABELS_MAX: usize = 64;
 /// Bytes of name and labels of one series.
 const SERIES_BYTES_MAX: usize = 4 << 10;
-/// Bytes of a description; what is longer is cut.
-const DESCRIPTION_BYTES_MAX: usize = 1_024;
-/// Bytes of a unit; a longer one is none. UCUM allows no more by OpenTelemetry's rules.
-const UNIT_BYTES_MAX: usize = 63;
 
 /// What stands around a value.
 #[derive(Debug, Clone, Copy)]
@@ -54,15 +52,6 @@ pub(crate) struct Store {
     retention_ms: u64,
     own: Account,
     posted: Account,
-}
-
-/// A metric and its series.
-#[derive(Debug)]
-struct Family {
-    unit: Arc<str>,
-    description: Arc<str>,
-    kind: Kind,
-    series: HashMap<Series, Entry>,
 }
 
 /// Series that there are and may be, a histogram counted by its lines.
@@ -95,6 +84,9 @@ impl Store {
     ) -> Result<(), Refusal> {
         value.check(meta.kind)?;
         let series = self.named(meta.name, labels)?;
+        if origin == Origin::Own {
+            self.make_way(&series, meta.kind);
+        }
         let Self { families, texts, own, posted, retention_ms } = self;
         let account = if origin == Origin::Own { own } else { posted };
         let family = match families.entry(Arc::clone(series.metric())) {
@@ -108,6 +100,17 @@ impl Store {
         let entry = family.entry(series, origin, account, texts, &value)?;
         entry.put(*retention_ms, now_ms, value);
         Ok(())
+    }
+
+    /// Takes away what others have posted where the node has something of its own to say: an engine may be asked for the
+    /// first time long after somebody took its names.
+    fn make_way(&mut self, series: &Series, kind: Kind) {
+        let Some(family) = self.families.get_mut(series.metric()) else { return };
+        let freed = family.make_way(series, kind);
+        self.posted.used = self.posted.used.saturating_sub(freed);
+        if family.series.is_empty() {
+            self.families.remove(series.metric());
+        }
     }
 
     /// The name of a series, of texts that are shared where they are known. Checked before anything is copied.
@@ -159,62 +162,6 @@ impl Store {
 impl Account {
     fn has_room(&self, weight: usize) -> bool {
         self.used + weight <= self.max
-    }
-}
-
-impl Family {
-    fn new(meta: Meta<'_>) -> Self {
-        let unit = if meta.unit.len() <= UNIT_BYTES_MAX { meta.unit } else { "" };
-        let description = cut(meta.description, DESCRIPTION_BYTES_MAX);
-        Self { unit: unit.into(), description: description.into(), kind: meta.kind, series: HashMap::new() }
-    }
-
-    /// The series, made where there is room for it.
-    fn entry(
-        &mut self,
-        series: Series,
-        origin: Origin,
-        account: &mut Account,
-        texts: &mut Interner,
-        value: &Value,
-    ) -> Result<&mut Entry, Refusal> {
-        match self.series.entry(series) {
-            hash_map::Entry::Occupied(there) => {
-                let entry = there.into_mut();
-                entry.fit(origin, account, value)?;
-                Ok(entry)
-            }
-            hash_map::Entry::Vacant(_) if !account.has_room(value.weight()) => Err(Refusal::Full),
-            hash_map::Entry::Vacant(place) => {
-                keep_texts(texts, place.key());
-                account.used += value.weight();
-                Ok(place.insert(Entry::new(origin, value)))
-            }
-        }
-    }
-}
-
-impl Entry {
-    /// Whether a value may go into this series; a histogram with more buckets needs room for them.
-    fn fit(&mut self, origin: Origin, account: &mut Account, value: &Value) -> Result<(), Refusal> {
-        if self.origin != origin {
-            return Err(Refusal::Reserved);
-        }
-        let used = account.used.saturating_sub(self.weight) + value.weight();
-        if value.weight() > self.weight && used > account.max {
-            return Err(Refusal::Full);
-        }
-        account.used = used;
-        self.weight = value.weight();
-        Ok(())
-    }
-}
-
-fn keep_texts(texts: &mut Interner, series: &Series) {
-    texts.keep(series.metric());
-    for (name, value) in series.labels() {
-        texts.keep(name);
-        texts.keep(value);
     }
 }
 

@@ -40,6 +40,24 @@ fn the_nodes_own_series_have_room_of_their_own_and_nobody_else_writes_them() {
 }
 
 #[test]
+fn the_nodes_own_series_take_their_names_back() {
+    let mut store = Store::new(10, 600_000);
+    // Somebody was first, with the same series of one metric and with another kind of the other.
+    put(&mut store, 0, "same", "a", 9.0).unwrap();
+    put(&mut store, 0, "same", "b", 9.0).unwrap();
+    put(&mut store, 0, "other", "a", 9.0).unwrap();
+    let own = |store: &mut Store, name: &str, kind, value| {
+        store.put(1, Origin::Own, meta(name, kind), [("l", "a")].into_iter(), value)
+    };
+    own(&mut store, "same", Kind::Gauge, Value::Now(1.0)).unwrap();
+    own(&mut store, "other", Kind::Counter, Value::Total { value: 1.0, started: 0 }).unwrap();
+    assert_eq!(store.series(), (2, 1));
+    assert_eq!(ask(&store, 1, "same", Query::Latest), [1.0, 9.0]);
+    assert_eq!(ask(&store, 1, "other", Query::Latest), [1.0]);
+    assert_eq!(put(&mut store, 2, "other", "b", 9.0), Err(Refusal::Kind));
+}
+
+#[test]
 fn silent_series_are_forgotten_and_make_room() {
     let mut store = Store::new(2, 1_000);
     put(&mut store, 0, "m", "a", 1.0).unwrap();
