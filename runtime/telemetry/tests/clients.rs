@@ -116,10 +116,8 @@ async fn promtool_finds_no_fault() {
     assert_eq!(promtool(&text), (Some(0), String::new()), "{text}");
 }
 
-/// promtool finds such names ugly (3) and reads them nevertheless (not 1).
-#[tokio::test(flavor = "multi_thread")]
-async fn names_that_prometheus_does_not_have_do_not_break_the_page() {
-    let serving = Serving::start(TelemetryConfig::default()).await;
+/// Posts what Prometheus has no letters for, or would take for something else.
+async fn post_odd(serving: &Serving) {
     let odd =
         ["9", "…", "a b", "x{y=\"z\"} 1", "up\n# EOF", "__name__", "total", "wait_count", "a.b", "a_b", "A:B", "\u{0}"];
     let labelled = |name: &str| {
@@ -129,6 +127,13 @@ async fn names_that_prometheus_does_not_have_do_not_break_the_page() {
             "gauge": {"dataPoints": [{"asDouble": 1.5, "attributes": attributes}, {"asInt": "2"}]}})
     };
     serving.post_json(&requests(odd.iter().map(|name| labelled(name)).collect())).await;
+}
+
+/// promtool finds such names ugly (3) and reads them nevertheless (not 1).
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_prometheus_does_not_have_do_not_break_the_page() {
+    let serving = Serving::start(TelemetryConfig::default()).await;
+    post_odd(&serving).await;
     post_some(&serving).await;
     let text = serving.metrics().await;
     let (code, said) = promtool(&text);
@@ -140,6 +145,7 @@ async fn names_that_prometheus_does_not_have_do_not_break_the_page() {
 async fn prometheus_scrapes_and_answers() {
     let serving = Serving::start(TelemetryConfig::default()).await;
     post_some(&serving).await;
+    post_odd(&serving).await;
     let folder = tempfile::tempdir().unwrap();
     let config = format!(
         "global: {{scrape_interval: 100ms, scrape_timeout: 100ms}}\n\

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::{
     Series,
@@ -89,4 +91,74 @@ fn no_line_stands_there_twice() {
 fn series_that_differ_in_a_label_without_value_are_one() {
     let one = Series::new("m", vec![("a".into(), "".into())]);
     assert!(names::labels(&one, Kind::Gauge).is_empty());
+}
+
+/// A metric as anybody may post it: names that become one another's, and letters that Prometheus does not have.
+fn posted() -> impl Strategy<Value = (String, &'static str, Kind, Vec<(String, String)>)> {
+    const WORDS: [&str; 16] = [
+        "a",
+        "b",
+        ".",
+        "_",
+        "9",
+        "é",
+        "{",
+        "\"",
+        "\n",
+        ":",
+        "_total",
+        "_count",
+        "_sum",
+        "_bucket",
+        "target_info",
+        "le",
+    ];
+    let word = prop::sample::select(&WORDS[..]);
+    let name = prop::collection::vec(word.clone(), 1..4).prop_map(|words| words.concat());
+    let text = prop::collection::vec(word, 0..3).prop_map(|words| words.concat());
+    let unit = prop::sample::select(&["", "1", "s", "{x}/s", "\"/\n"][..]);
+    let kind = prop::sample::select(&[Kind::Gauge, Kind::Counter, Kind::Histogram][..]);
+    (name.clone(), unit, kind, prop::collection::vec((name, text), 0..3))
+}
+
+proptest! {
+    /// Each line once, below the one description of its family, in both formats.
+    #[test]
+    fn a_page_is_well_formed_whatever_is_posted(metrics in prop::collection::vec(posted(), 0..12)) {
+        let mut store = Store::new(10_000, 600_000);
+        for (name, unit, kind, labels) in &metrics {
+            let value = match kind {
+                Kind::Gauge => Value::Now(1.0),
+                Kind::Counter => Value::More(1.0),
+                Kind::Histogram => {
+                    let counts = Counts { sum: 1.0, buckets: [1, 1].into() };
+                    Value::Counts { bounds: [1.0].into(), counts, started: None }
+                }
+            };
+            let meta = Meta { name, unit, description: name, kind: *kind };
+            let labels = labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            // The same name as another kind is refused, which is no concern of the page.
+            let _ = store.put(0, Origin::Posted, meta, labels, value);
+        }
+        for format in [Format::Text, Format::OpenMetrics] {
+            check_page(&render(&store.snapshot(), format).text)?;
+        }
+    }
+}
+
+fn check_page(text: &str) -> Result<(), TestCaseError> {
+    let (mut families, mut lines, mut family) = (HashSet::new(), HashSet::new(), "");
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            family = rest.split(' ').next().unwrap_or_default();
+            prop_assert!(families.insert(family), "{family} is described twice: {text}");
+        } else if !line.starts_with('#') {
+            let (series, _) = line.rsplit_once(' ').unwrap();
+            prop_assert!(lines.insert(series), "{series} stands there twice: {text}");
+            prop_assert!(series.starts_with(family), "{series} stands under {family}: {text}");
+            let name = series.split('{').next().unwrap_or_default();
+            prop_assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':'), "{name:?}");
+        }
+    }
+    Ok(())
 }

@@ -104,6 +104,7 @@ mod tests {
         common::v1::{AnyValue, ArrayValue, KeyValue, any_value::Value},
         metrics::v1::{Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data},
     };
+    use proptest::prelude::*;
     use prost::Message;
 
     use super::*;
@@ -136,6 +137,38 @@ mod tests {
         check_count(&[0x0a, 0x05, 0x00], None);
         check_count(&[0x0b, 0x0c], None);
         check_count(&[0xff; 20], None);
+    }
+
+    proptest! {
+        /// Whatever the decoder takes has been counted: bytes that were changed at random hide nothing from the walk.
+        #[test]
+        fn nothing_is_decoded_that_was_not_counted(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+        ) {
+            let attributes = vec![KeyValue { key: "k".to_owned(), value: Some(array(2)), key_strindex: 0 }];
+            let mut body = body(vec![NumberDataPoint { attributes, flags: 1, ..Default::default() }; 3]);
+            for (at, byte) in changes {
+                let at = at.index(body.len());
+                body[at] = byte;
+            }
+            let mut parts = 0;
+            let walked = count(&body, &REQUEST, DEPTH_MAX, &mut parts);
+            if let (Ok(request), Some(())) = (ExportMetricsServiceRequest::decode(&*body), walked) {
+                prop_assert!(parts >= messages(&request), "{parts} of {}", messages(&request));
+            }
+        }
+    }
+
+    /// Resources, scopes, metrics and points of gauges, with the attributes of points.
+    fn messages(request: &ExportMetricsServiceRequest) -> usize {
+        let scopes = request.resource_metrics.iter().flat_map(|resource| &resource.scope_metrics);
+        let metrics = scopes.clone().flat_map(|scope| &scope.metrics);
+        let points = metrics.clone().flat_map(|metric| match &metric.data {
+            Some(Data::Gauge(gauge)) => gauge.data_points.as_slice(),
+            _ => &[],
+        });
+        let attributes = points.clone().flat_map(|point| &point.attributes);
+        request.resource_metrics.len() + scopes.count() + metrics.count() + points.count() + attributes.count()
     }
 
     #[test]
