@@ -159,7 +159,7 @@ mod tests {
         }
     }
 
-    /// Resources, scopes, metrics and points of gauges, with the attributes of points.
+    /// The messages that were decoded, where points are of gauges and values are arrays.
     fn messages(request: &ExportMetricsServiceRequest) -> usize {
         let scopes = request.resource_metrics.iter().flat_map(|resource| &resource.scope_metrics);
         let metrics = scopes.clone().flat_map(|scope| &scope.metrics);
@@ -168,7 +168,18 @@ mod tests {
             _ => &[],
         });
         let attributes = points.clone().flat_map(|point| &point.attributes);
-        request.resource_metrics.len() + scopes.count() + metrics.count() + points.count() + attributes.count()
+        let values: usize = attributes.clone().filter_map(|attribute| attribute.value.as_ref()).map(values).sum();
+        let data = metrics.clone().filter(|metric| metric.data.is_some()).count();
+        let around = request.resource_metrics.len() + scopes.count() + metrics.count() + data;
+        around + points.count() + attributes.count() + values
+    }
+
+    /// A value with the arrays in it and their values.
+    fn values(value: &AnyValue) -> usize {
+        match &value.value {
+            Some(Value::ArrayValue(array)) => 2 + array.values.iter().map(values).sum::<usize>(),
+            _ => 1,
+        }
     }
 
     #[test]
