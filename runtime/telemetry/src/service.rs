@@ -1,4 +1,4 @@
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, time::Duration};
 
 use tokio::{net::TcpListener, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -8,6 +8,14 @@ use crate::{
     alerting::{AlertsFile, Webhook},
     http::{BoundedListener, router},
 };
+
+/// How long requests may finish when the service stops. Those that do not go with the process.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// The shortest pause between collections: a pause of nothing would keep a core busy.
+const COLLECT_INTERVAL_MIN: Duration = Duration::from_millis(1);
+
+/// Pause between saves of the alerts: one that flaps does not keep the disk busy.
+const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Telemetry behind its listener, with what it does by itself: it collects, notifies and saves.
 #[derive(Debug)]
@@ -40,9 +48,7 @@ impl TelemetryService {
         let file = telemetry.config().alerts_file.clone().map(AlertsFile::new);
         file.map(|file| tasks.spawn(save(telemetry.clone(), file, stop.clone())));
 
-        let listener = BoundedListener::new(listener, telemetry.config().connections_max);
-        let serving = axum::serve(listener, router(telemetry)).with_graceful_shutdown(stop.clone().cancelled_owned());
-        let served = serving.await.map_err(TelemetryError::Listen);
+        let served = serve(telemetry, listener, &stop).await;
         stop.cancel();
         tasks.close();
         tasks.wait().await;
@@ -50,8 +56,24 @@ impl TelemetryService {
     }
 }
 
+async fn serve(telemetry: Telemetry, listener: TcpListener, stop: &CancellationToken) -> Result<(), TelemetryError> {
+    let listener = BoundedListener::new(listener, telemetry.config().connections_max);
+    let serving = axum::serve(listener, router(telemetry)).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let out_of_patience = async {
+        stop.cancelled().await;
+        tokio::time::sleep(SHUTDOWN_TIMEOUT).await;
+    };
+    tokio::select! {
+        served = serving => served.map_err(TelemetryError::Listen),
+        () = out_of_patience => {
+            tracing::warn!("clients did not finish in time");
+            Ok(())
+        }
+    }
+}
+
 async fn collect(telemetry: Telemetry, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(telemetry.config().collect_interval);
+    let mut ticks = tokio::time::interval(telemetry.config().collect_interval.max(COLLECT_INTERVAL_MIN));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first tick comes at once, and there has just been a collection.
     ticks.reset();
@@ -68,7 +90,7 @@ async fn collect_once(telemetry: &Telemetry) {
     }
 }
 
-/// Saves after changes, one save for all that came while the last one was written, and once more at the end.
+/// Saves after the first change at once, then what has changed since, and once more at the end.
 async fn save(telemetry: Telemetry, file: AlertsFile, stop: CancellationToken) {
     let mut goes_on = true;
     while goes_on {
@@ -78,5 +100,6 @@ async fn save(telemetry: Telemetry, file: AlertsFile, stop: CancellationToken) {
         if let Err(error) = tokio::task::spawn_blocking(saving).await {
             tracing::error!(%error, "saving the alerts failed");
         }
+        stop.run_until_cancelled(tokio::time::sleep(SAVE_INTERVAL)).await;
     }
 }

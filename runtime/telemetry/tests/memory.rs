@@ -16,7 +16,7 @@ use switchyard_telemetry::TelemetryConfig;
 
 const LABEL_SETS: usize = 1_000_000;
 const BATCH: usize = 20_000;
-/// What the process may have grown by, in bytes. A series that is kept takes some 500: a million would take 500 MB.
+/// What the process may have grown by, in bytes. A series that is kept takes some 600: a million would take 600 MB.
 const GROWTH_BYTES_MAX: usize = 24 << 20;
 
 fn point(number: usize) -> NumberDataPoint {

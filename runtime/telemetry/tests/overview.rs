@@ -116,7 +116,8 @@ async fn firing_alerts_survive_a_restart() {
     let rule = AlertRule { name: "memory".to_owned(), for_ms: 0 };
     let serving = Serving::start(config()).await;
     assert_eq!(serving.telemetry.alerts().evaluate(&rule, Evaluation::Verdicts(&[verdict()])).len(), 1);
-    serving.stop().await;
+    wait_until("the alert is on disk", async || folder.path().join("alerts.json").exists()).await;
+    serving.kill().await;
 
     let serving = Serving::start(config()).await;
     assert_eq!(serving.telemetry.alerts().active("memory").len(), 1);

@@ -78,6 +78,14 @@ impl Alerts {
         changes
     }
 
+    /// Only these rules are left: the alerts of all others are over.
+    pub fn retain_rules(&self, keep: impl Fn(&str) -> bool) -> Vec<Change> {
+        let now_ms = self.shared.clock.now_ms();
+        let changes = self.shared.book.lock().retain_rules(now_ms, keep);
+        self.tell(now_ms, &changes);
+        changes
+    }
+
     /// Every alert, firing ones first, then by rule and series.
     pub fn list(&self) -> Vec<Alert> {
         let mut alerts: Vec<_> = self.shared.book.lock().alerts().cloned().collect();

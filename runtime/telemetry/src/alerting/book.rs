@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap, hash_map};
+use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map};
 
 use super::{Alert, AlertState, Change, ChangeKind, Severity, Verdict};
 use crate::Series;
@@ -65,6 +65,14 @@ impl AlertBook {
         let mut changes = self.resolve(now_ms, rule, &HashMap::new());
         changes.extend(self.resolve_one(now_ms, DEGRADED_RULE, &degraded_series(rule)));
         changes
+    }
+
+    /// Ends the alerts of every rule that is not to be kept: rules may have gone while the node was down.
+    pub fn retain_rules(&mut self, now_ms: u64, keep: impl Fn(&str) -> bool) -> Vec<Change> {
+        let own = self.rules.keys().filter(|rule| *rule != DEGRADED_RULE).cloned();
+        let watched = self.active(DEGRADED_RULE).filter_map(|alert| alert.series.label("rule").map(str::to_owned));
+        let gone: BTreeSet<String> = own.chain(watched).filter(|rule| !keep(rule)).collect();
+        gone.iter().flat_map(|rule| self.remove_rule(now_ms, rule)).collect()
     }
 
     /// Puts an alert of an earlier life back. One that is there already stays as it is.

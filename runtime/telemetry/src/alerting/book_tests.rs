@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use proptest::prelude::*;
 
 use super::*;
@@ -145,6 +143,21 @@ fn a_rule_that_is_removed_takes_its_alerts_along() {
     book.evaluate(1, &at_once, Evaluation::Degraded("it trapped"));
     assert_eq!(book.remove_rule(2, RULE).len(), 2);
     assert!(book.alerts().all(|alert| !alert.is_active()));
+}
+
+#[test]
+fn rules_that_are_gone_take_their_alerts_along() {
+    let mut book = AlertBook::new();
+    let rule = |name: &str| AlertRule { name: name.to_owned(), for_ms: 0 };
+    for name in ["kept", "gone"] {
+        book.evaluate(0, &rule(name), Evaluation::Verdicts(&[verdict(1, Severity::Error)]));
+    }
+    // Of this one nothing but its strategy's own alert is there.
+    book.evaluate(0, &rule("silent"), Evaluation::Degraded("it trapped"));
+    let changes = book.retain_rules(1, |name| name == "kept");
+    let ended: Vec<_> = changes.iter().map(|change| (&*change.alert.rule, change.kind)).collect();
+    assert_eq!(ended, [("gone", ChangeKind::Resolved), (DEGRADED_RULE, ChangeKind::Resolved)]);
+    assert_eq!(book.active("kept").count(), 1);
 }
 
 #[test]

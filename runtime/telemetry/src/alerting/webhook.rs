@@ -76,6 +76,10 @@ impl Webhook {
         };
         // The posting never ends by itself.
         let _: Option<()> = stop.run_until_cancelled(posting).await;
+        let waiting = self.queue.len();
+        if waiting > 0 {
+            tracing::warn!(waiting, "changes of alerts were not told to the webhook before the stop");
+        }
     }
 
     async fn deliver(&self, payload: &Payload) -> bool {

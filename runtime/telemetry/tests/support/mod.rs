@@ -65,6 +65,12 @@ impl Serving {
         self.http.get(self.url(path)).send().await.unwrap().json().await.unwrap()
     }
 
+    /// Ends it without any of the things that it does at its end.
+    pub(crate) async fn kill(self) {
+        self.served.abort();
+        let _ = self.served.await;
+    }
+
     pub(crate) async fn stop(self) {
         self.stop.cancel();
         self.served.await.unwrap().unwrap();
