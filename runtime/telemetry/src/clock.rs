@@ -8,15 +8,23 @@ const UNIX_MS_MAX: u64 = 253_402_300_799_000;
 
 /// Monotonic milliseconds: what every time inside is measured on.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Clock(Instant);
+pub(crate) struct Clock {
+    started: Instant,
+    started_unix_ms: u64,
+}
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        Self(Instant::now())
+        Self { started: Instant::now(), started_unix_ms: unix_ms() }
     }
 
     pub(crate) fn now_ms(self) -> u64 {
-        FIRST_MS + self.0.elapsed().as_millis() as u64
+        FIRST_MS + self.started.elapsed().as_millis() as u64
+    }
+
+    /// A time of this clock on the wall clock, for display: the same for the same time, whenever it is asked.
+    pub(crate) fn unix_ms_of(self, at_ms: u64) -> u64 {
+        (self.started_unix_ms + at_ms).saturating_sub(FIRST_MS)
     }
 }
 

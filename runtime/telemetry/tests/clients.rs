@@ -148,7 +148,7 @@ async fn prometheus_scrapes_and_answers() {
     post_odd(&serving).await;
     let folder = tempfile::tempdir().unwrap();
     let config = format!(
-        "global: {{scrape_interval: 100ms, scrape_timeout: 100ms}}\n\
+        "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
          scrape_configs: [{{job_name: node, honor_labels: true, static_configs: [{{targets: ['{}']}}]}}]\n",
         serving.address
     );

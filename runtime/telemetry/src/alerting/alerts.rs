@@ -8,10 +8,7 @@ use super::{
     queue::{Notification, Queue},
     webhook::WebhookCounters,
 };
-use crate::{
-    TelemetryError,
-    clock::{Clock, unix_ms},
-};
+use crate::{TelemetryError, clock::Clock};
 
 /// The alerts of a node: a handle, cheap to clone.
 #[derive(Debug, Clone)]
@@ -66,7 +63,7 @@ impl Alerts {
     pub fn evaluate(&self, rule: &AlertRule, evaluation: Evaluation<'_>) -> Vec<Change> {
         let now_ms = self.shared.clock.now_ms();
         let changes = self.shared.book.lock().evaluate(now_ms, rule, evaluation);
-        self.tell(now_ms, &changes);
+        self.tell(&changes);
         changes
     }
 
@@ -74,7 +71,7 @@ impl Alerts {
     pub fn remove_rule(&self, rule: &str) -> Vec<Change> {
         let now_ms = self.shared.clock.now_ms();
         let changes = self.shared.book.lock().remove_rule(now_ms, rule);
-        self.tell(now_ms, &changes);
+        self.tell(&changes);
         changes
     }
 
@@ -82,7 +79,7 @@ impl Alerts {
     pub fn retain_rules(&self, keep: impl Fn(&str) -> bool) -> Vec<Change> {
         let now_ms = self.shared.clock.now_ms();
         let changes = self.shared.book.lock().retain_rules(now_ms, keep);
-        self.tell(now_ms, &changes);
+        self.tell(&changes);
         changes
     }
 
@@ -133,14 +130,13 @@ impl Alerts {
         }
     }
 
-    fn tell(&self, now_ms: u64, changes: &[Change]) {
+    fn tell(&self, changes: &[Change]) {
         if changes.is_empty() {
             return;
         }
         changes.iter().for_each(log::write);
         if let Some(queue) = &self.shared.queue {
-            let wall_ms = unix_ms();
-            queue.push(changes.iter().map(|change| Notification::of(change, now_ms, wall_ms)));
+            queue.push(changes.iter().map(|change| Notification::of(change, self.shared.clock)));
         }
         self.shared.changed.notify_one();
     }

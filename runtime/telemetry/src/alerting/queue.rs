@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{AlertState, Change};
+use crate::clock::Clock;
 
 /// Changes that wait for the webhook. When there are more the oldest goes: what is true now matters more.
 const WAITING_MAX: usize = 1_000;
@@ -22,13 +23,12 @@ pub(super) struct Notification {
 }
 
 impl Notification {
-    pub(super) fn of(change: &Change, now_ms: u64, wall_ms: u64) -> Self {
-        let at = |since_ms: u64| wall_ms.saturating_sub(now_ms.saturating_sub(since_ms));
+    pub(super) fn of(change: &Change, clock: Clock) -> Self {
         let alert = &change.alert;
         let ended = alert.state == AlertState::Resolved;
         Self {
-            starts_unix_ms: at(alert.active_since_ms),
-            ends_unix_ms: ended.then(|| at(alert.state_since_ms)),
+            starts_unix_ms: clock.unix_ms_of(alert.active_since_ms),
+            ends_unix_ms: ended.then(|| clock.unix_ms_of(alert.state_since_ms)),
             change: change.clone(),
         }
     }
