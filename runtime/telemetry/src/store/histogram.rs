@@ -86,6 +86,14 @@ impl Histogram {
         quantile_of(&self.bounds, &now.minus(then), quantile)
     }
 
+    /// The mean of what was observed since `since_ms`; none where nothing was.
+    pub(crate) fn mean(&self, since_ms: u64) -> Option<f64> {
+        let (_, now) = self.window.last()?;
+        let (_, then) = self.window.base(since_ms)?;
+        let count = now.count().saturating_sub(then.count());
+        (count > 0).then(|| (now.sum - then.sum) / count as f64)
+    }
+
     /// Observations a second since `since_ms`.
     pub(crate) fn rate(&self, since_ms: u64) -> Option<f64> {
         let (at, now) = self.window.last()?;
@@ -148,7 +156,8 @@ mod tests {
     #[test]
     fn a_quantile_forgets_what_was_before_its_window() {
         let span = Span { slot_ms: 10, slots_max: 100 };
-        let counts = |buckets: &[u64]| Counts { sum: 0.0, buckets: buckets.into() };
+        let counts =
+            |buckets: &[u64]| Counts { sum: buckets.iter().sum::<u64>() as f64 * 2.0, buckets: buckets.into() };
         let mut histogram = Histogram::new(&[1.0, 2.0, 4.0]);
         histogram.total(span, 0, counts(&[100, 0, 0, 0]), 1);
         assert_eq!(histogram.quantile(0, 0.5), None);
@@ -158,6 +167,7 @@ mod tests {
         histogram.total(span, 200, counts(&[0, 10, 0, 0]), 2);
         assert_eq!(histogram.quantile(100, 0.5), Some(1.5));
         assert_eq!(histogram.rate(100), Some(100.0));
+        assert_eq!((histogram.mean(100), histogram.mean(200)), (Some(2.0), None));
         histogram.rebound(&[1.0]);
         assert_eq!(histogram.quantile(0, 0.5), None);
     }

@@ -35,7 +35,7 @@ impl Selector {
 pub enum Query {
     /// The last value; of a histogram, how many observations there were.
     Latest,
-    /// The mean of the values in the window, of a gauge or counter.
+    /// The mean of the values in the window; of a histogram, of what it observed in the window.
     Mean {
         /// Its length in milliseconds.
         window_ms: u64,
@@ -106,6 +106,7 @@ impl Entry {
             (Data::Histogram(histogram), Query::Latest) => {
                 histogram.window.last().map(|(_, counts)| counts.count() as f64)
             }
+            (Data::Histogram(histogram), Query::Mean { window_ms }) => histogram.mean(since(now_ms, window_ms)),
             (Data::Histogram(histogram), Query::Rate { window_ms }) => histogram.rate(since(now_ms, window_ms)),
             (Data::Histogram(histogram), Query::Quantile { quantile, window_ms }) => {
                 histogram.quantile(since(now_ms, window_ms), quantile)
