@@ -12,15 +12,20 @@ use crate::{
 };
 
 /// What the tests and the demo start or are compared with, and the package that has it.
-const PEERS: [(&str, &str); 3] =
-    [("redis-server", "redis-server"), ("redis-cli", "redis-tools"), ("redis-benchmark", "redis-tools")];
+const PEERS: [(&str, &str); 5] = [
+    ("redis-server", "redis-server"),
+    ("redis-cli", "redis-tools"),
+    ("redis-benchmark", "redis-tools"),
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
+];
 
 /// Debian 12's. Another version works, and figures beside it are not comparable with ours: so it is said.
 const REDIS_VERSION: &str = "v=7.0.";
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// Redis and its tools.
+/// Redis and Prometheus, and their tools.
 pub(super) fn ensure_peers(workspace: &Workspace) -> Result<()> {
     let mut missing: Vec<&str> =
         PEERS.into_iter().filter(|(program, _)| find(program).is_none()).map(|(_, package)| package).collect();

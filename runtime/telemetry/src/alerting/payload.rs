@@ -1,0 +1,92 @@
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{AlertState, queue::Notification};
+use crate::clock::rfc3339;
+
+/// The body of Alertmanager's webhook, version 4.
+/// <https://prometheus.io/docs/alerting/latest/configuration/#webhook_config>
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Payload {
+    version: &'static str,
+    group_key: String,
+    truncated_alerts: u64,
+    status: &'static str,
+    receiver: &'static str,
+    group_labels: BTreeMap<String, String>,
+    common_labels: BTreeMap<String, String>,
+    common_annotations: BTreeMap<String, String>,
+    #[serde(rename = "externalURL")]
+    external_url: &'static str,
+    alerts: Vec<PayloadAlert>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PayloadAlert {
+    status: &'static str,
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+    starts_at: String,
+    ends_at: String,
+    #[serde(rename = "generatorURL")]
+    generator_url: &'static str,
+    fingerprint: String,
+}
+
+/// What Go writes for no time.
+const NO_TIME: &str = "0001-01-01T00:00:00Z";
+
+impl Payload {
+    /// A batch of one rule and one status.
+    pub(super) fn of(batch: &[Notification]) -> Self {
+        let alerts: Vec<_> = batch.iter().map(PayloadAlert::of).collect();
+        let rule = batch.first().map(|first| first.change.alert.rule.clone()).unwrap_or_default();
+        let group_labels = BTreeMap::from([("alertname".to_owned(), rule.clone())]);
+        Self {
+            version: "4",
+            group_key: format!("{{}}:{{alertname={rule:?}}}"),
+            truncated_alerts: 0,
+            status: alerts.first().map_or("firing", |alert| alert.status),
+            receiver: "switchyard",
+            group_labels,
+            common_labels: common(alerts.iter().map(|alert| &alert.labels)),
+            common_annotations: common(alerts.iter().map(|alert| &alert.annotations)),
+            external_url: "",
+            alerts,
+        }
+    }
+}
+
+impl PayloadAlert {
+    fn of(notification: &Notification) -> Self {
+        let alert = &notification.change.alert;
+        let series = alert.series.labels().iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        let mut labels: BTreeMap<_, _> = series.collect();
+        labels.insert("alertname".to_owned(), alert.rule.clone());
+        labels.insert("metric".to_owned(), alert.series.metric().to_string());
+        labels.insert("severity".to_owned(), alert.severity.name().to_lowercase());
+        let evidence = alert.evidence.iter().map(|(name, value)| (format!("evidence_{name}"), value.clone()));
+        let mut annotations: BTreeMap<_, _> = evidence.collect();
+        annotations.insert("summary".to_owned(), alert.reason.clone());
+        annotations.insert("value".to_owned(), alert.value.to_string());
+        Self {
+            status: if alert.state == AlertState::Resolved { "resolved" } else { "firing" },
+            labels,
+            annotations,
+            starts_at: rfc3339(notification.starts_unix_ms),
+            ends_at: notification.ends_unix_ms.map_or_else(|| NO_TIME.to_owned(), rfc3339),
+            generator_url: "",
+            fingerprint: format!("{:016x}", alert.series.fingerprint()),
+        }
+    }
+}
+
+/// What all have with the same value.
+fn common<'a>(mut all: impl Iterator<Item = &'a BTreeMap<String, String>>) -> BTreeMap<String, String> {
+    let mut common = all.next().cloned().unwrap_or_default();
+    all.for_each(|other| common.retain(|name, value| other.get(name) == Some(value)));
+    common
+}

@@ -1,0 +1,8 @@
+//! What is served, and how its errors look.
+
+mod listener;
+mod problem;
+mod router;
+
+pub(crate) use listener::BoundedListener;
+pub use router::router;

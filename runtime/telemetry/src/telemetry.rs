@@ -1,0 +1,176 @@
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::{
+    Figure, FigureKind, Query, Reading, Selector, TelemetryConfig,
+    alerting::{Alerts, AlertsFile},
+    clock::Clock,
+    counters::{Counters, RefusalLog},
+    exposition::{self, Format},
+    host::HostSampler,
+    otlp::{Gates, Taken},
+    scoring::Scores,
+    sources::Sources,
+    store::{Kind, Meta, Origin, Refused, Store, Value},
+};
+
+/// What the node knows of itself and of those who post to it: a cheap handle.
+#[derive(Debug, Clone)]
+pub struct Telemetry {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: TelemetryConfig,
+    clock: Clock,
+    store: Mutex<Store>,
+    counters: Mutex<Counters>,
+    log: RefusalLog,
+    sources: Sources,
+    /// None on a system whose figures cannot be had. Locked while the machine is asked.
+    host: Mutex<Option<HostSampler>>,
+    gates: Gates,
+    alerts: Alerts,
+    scores: Scores,
+}
+
+impl Telemetry {
+    /// Telemetry without a series, with the alerts of its last life.
+    pub fn new(config: TelemetryConfig) -> Self {
+        let clock = Clock::start();
+        let restored = config.alerts_file.clone().map(|path| AlertsFile::new(path).load(clock.now_ms()));
+        let host = HostSampler::new();
+        if host.is_none() {
+            tracing::warn!("this system does not tell its figures: there are no host metrics");
+        }
+        let retention_ms = config.retention.as_millis() as u64;
+        Self {
+            shared: Arc::new(Shared {
+                clock,
+                store: Mutex::new(Store::new(config.series_max, retention_ms)),
+                counters: Mutex::default(),
+                log: RefusalLog::default(),
+                sources: Sources::default(),
+                host: Mutex::new(host),
+                gates: Gates::new(),
+                alerts: Alerts::new(clock, config.webhook.is_some(), restored.unwrap_or_default()),
+                scores: Scores::new(clock),
+                config,
+            }),
+        }
+    }
+
+    /// What it was made with.
+    pub fn config(&self) -> &TelemetryConfig {
+        &self.shared.config
+    }
+
+    /// Registers an engine: it is asked for its figures at each collection, off the async threads. One registered by the
+    /// same name before is replaced.
+    pub fn source(&self, name: impl Into<String>, figures: impl Fn() -> Vec<Figure> + Send + Sync + 'static) {
+        self.shared.sources.set(name.into(), Arc::new(figures));
+    }
+
+    /// Asks an engine no more. Its series stay until they have been silent for as long as windows reach.
+    pub fn remove_source(&self, name: &str) {
+        self.shared.sources.remove(name);
+    }
+
+    /// Asks the machine and every engine, and forgets what is silent. Blocks for some milliseconds.
+    pub fn collect(&self) {
+        let mut figures = self.shared.host.lock().as_mut().map(HostSampler::sample).unwrap_or_default();
+        figures.extend(self.shared.sources.figures());
+        figures.extend(self.own_figures());
+        let mut refused = Refused::default();
+        self.with_store(|store, now_ms| {
+            for figure in figures {
+                let put = put_figure(store, now_ms, &figure);
+                put.unwrap_or_else(|refusal| refused.add(refusal, 1));
+            }
+            store.sweep(now_ms);
+        });
+        self.count(|counters| counters.own_refused.merge(&refused));
+    }
+
+    /// The answers of all selected series that have one, by the series' names.
+    pub fn query(&self, selector: &Selector, query: Query) -> Vec<Reading> {
+        let now_ms = self.now_ms();
+        self.shared.store.lock().query(now_ms, selector, query)
+    }
+
+    /// Milliseconds of its monotonic clock.
+    pub fn now_ms(&self) -> u64 {
+        self.shared.clock.now_ms()
+    }
+
+    /// The alerts.
+    pub fn alerts(&self) -> &Alerts {
+        &self.shared.alerts
+    }
+
+    /// The scores.
+    pub fn scores(&self) -> &Scores {
+        &self.shared.scores
+    }
+
+    pub(crate) fn own_latest(&self, selector: &Selector) -> Option<f64> {
+        self.with_store(|store, now_ms| store.own_latest(now_ms, selector))
+    }
+
+    pub(crate) fn source_names(&self) -> Vec<String> {
+        self.shared.sources.names()
+    }
+
+    pub(crate) fn gates(&self) -> &Gates {
+        &self.shared.gates
+    }
+
+    /// Works on the store at one moment, under its lock.
+    pub(crate) fn with_store<R>(&self, work: impl FnOnce(&mut Store, u64) -> R) -> R {
+        let mut store = self.shared.store.lock();
+        // Read under the lock: times never go back within the store.
+        let now_ms = self.now_ms();
+        work(&mut store, now_ms)
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        self.shared.counters.lock().clone()
+    }
+
+    fn count(&self, count: impl FnOnce(&mut Counters)) {
+        count(&mut self.shared.counters.lock());
+    }
+
+    pub(crate) fn count_posted(&self, taken: &Taken) {
+        self.count(|counters| {
+            counters.points += taken.points;
+            counters.refused.merge(&taken.refused);
+        });
+        self.shared.log.tell(self.now_ms(), &taken.refused);
+    }
+
+    /// Every series as lines of text.
+    pub(crate) fn exposition(&self, format: Format) -> String {
+        let families = self.with_store(|store, _| store.snapshot());
+        let page = exposition::render(&families, format);
+        self.count(|counters| counters.conflicts = page.conflicts);
+        page.text
+    }
+
+    fn own_figures(&self) -> Vec<Figure> {
+        let (own, posted) = self.with_store(|store, _| store.series());
+        self.counters().figures(own, posted, &self.shared.alerts.figures())
+    }
+}
+
+fn put_figure(store: &mut Store, now_ms: u64, figure: &Figure) -> Result<(), crate::Refusal> {
+    let (kind, value) = match figure.kind {
+        FigureKind::Gauge => (Kind::Gauge, Value::Now(figure.value)),
+        FigureKind::Counter => (Kind::Counter, Value::Total { value: figure.value, started: 0 }),
+    };
+    let meta = Meta { name: figure.name, unit: figure.unit, description: figure.description, kind };
+    let labels = figure.labels.iter().map(|(name, value)| (&**name, &**value));
+    store.put(now_ms, Origin::Own, meta, labels, value)
+}

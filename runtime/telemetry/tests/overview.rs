@@ -1,0 +1,129 @@
+//! The pages of a node: figures of engines, alerts and scores, and how errors look.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod support;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use support::{Serving, lines, wait_until};
+use switchyard_telemetry::{
+    Figure, Query, Selector, Series, TelemetryConfig,
+    alerting::{AlertRule, Evaluation, Severity, Verdict},
+    scoring::{Finding, Score, ScorePart},
+};
+
+fn verdict() -> Verdict {
+    Verdict {
+        series: Series::new("system.memory.utilization", Vec::new()),
+        severity: Severity::Critical,
+        value: 0.93,
+        reason: "memory over 80 %".to_owned(),
+        evidence: vec![("bound".to_owned(), "0.8".to_owned())],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn engines_are_asked_at_each_collection() {
+    let serving = Serving::start(TelemetryConfig::default()).await;
+    let hits = Arc::new(AtomicU64::new(7));
+    let read = Arc::clone(&hits);
+    serving.telemetry.source("cache", move || {
+        let hits = read.load(Ordering::Relaxed) as f64;
+        vec![
+            Figure::counter("cache.hits", "{hit}", "Reads that found something", hits).with("namespace", "a"),
+            Figure::gauge("cache.odd", "1", "No number", f64::NAN),
+        ]
+    });
+    serving.telemetry.source("broken", || panic!("a source that breaks"));
+    serving.telemetry.collect();
+    assert_eq!(lines(&serving.metrics().await, "cache_hits_total"), [r#"cache_hits_total{namespace="a"} 7.0"#]);
+    hits.store(9, Ordering::Relaxed);
+    serving.telemetry.collect();
+    let latest = serving.telemetry.query(&Selector::of("cache.hits"), Query::Latest);
+    assert_eq!(latest[0].value, 9.0);
+    let overview = serving.json("/v1/overview").await;
+    assert_eq!(overview["engines"], json!(["broken", "cache"]));
+    assert_eq!(overview["figures"][r#"cache.hits{namespace="a"}"#], 9.0);
+    assert_eq!(overview["points"]["ownRefused"]["not_finite"], 2);
+    assert!(overview["host"]["cpuUtilization"].is_number());
+    serving.telemetry.remove_source("cache");
+    assert_eq!(serving.json("/v1/overview").await["engines"], json!(["broken"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_machine_is_asked_again_and_again() {
+    let often = TelemetryConfig { collect_interval: std::time::Duration::from_millis(5), ..Default::default() };
+    let serving = Serving::start(often).await;
+    let asked = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&asked);
+    serving.telemetry.source("counted", move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        Vec::new()
+    });
+    wait_until("three collections", async || asked.load(Ordering::Relaxed) >= 3).await;
+    serving.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alerts_and_scores_are_shown() {
+    let serving = Serving::start(TelemetryConfig::default()).await;
+    let rule = AlertRule { name: "memory".to_owned(), for_ms: 0 };
+    serving.telemetry.alerts().evaluate(&rule, Evaluation::Verdicts(&[verdict()]));
+    serving.telemetry.alerts().evaluate(&rule, Evaluation::Degraded("it trapped"));
+    let alerts = serving.json("/v1/alerts").await;
+    assert_eq!(alerts.as_array().unwrap().len(), 2);
+    let memory = alerts.as_array().unwrap().iter().find(|alert| alert["rule"] == "memory").unwrap();
+    assert_eq!((&memory["state"], &memory["severity"]), (&json!("firing"), &json!("CRITICAL")));
+    assert_eq!(memory["series"]["metric"], "system.memory.utilization");
+    assert!(memory["activeForMs"].is_u64() && memory["stateForMs"].is_u64());
+
+    let part = ScorePart { name: "success".to_owned(), weight: 0.25, value: None, evidence: Vec::new() };
+    let finding = Finding { severity: Severity::Warning, text: "slow".to_owned(), advice: "look".to_owned() };
+    let score = Score { value: 71.5, parts: vec![part], findings: vec![finding], forecast: Some(60.0) };
+    serving.telemetry.scores().record("shop", score).unwrap();
+    serving.telemetry.scores().mark_stale("shop", "it trapped");
+    let shown = serving.json("/v1/scores/shop").await;
+    assert_eq!((&shown["value"], &shown["stale"]), (&json!(71.5), &json!("it trapped")));
+    let overview = serving.json("/v1/overview").await;
+    assert_eq!((&overview["alerts"]["firing"], &overview["scores"][0]["scope"]), (&json!(2), &json!("shop")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_have_one_shape() {
+    let serving = Serving::start(TelemetryConfig::default()).await;
+    let check = async |path: &str, post: bool, status: StatusCode, code: &str| {
+        let request = if post { serving.http.post(serving.url(path)) } else { serving.http.get(serving.url(path)) };
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(body["code"], code, "{path}");
+    };
+    check("/v1/nothing", false, StatusCode::NOT_FOUND, "not-found").await;
+    check("/v1/scores/nothing", false, StatusCode::NOT_FOUND, "not-found").await;
+    check("/v1/overview", true, StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed").await;
+    check("/v1/metrics", false, StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn firing_alerts_survive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = || TelemetryConfig { alerts_file: Some(folder.path().join("alerts.json")), ..Default::default() };
+    let rule = AlertRule { name: "memory".to_owned(), for_ms: 0 };
+    let serving = Serving::start(config()).await;
+    assert_eq!(serving.telemetry.alerts().evaluate(&rule, Evaluation::Verdicts(&[verdict()])).len(), 1);
+    wait_until("the alert is on disk", async || folder.path().join("alerts.json").exists()).await;
+    serving.kill().await;
+
+    let serving = Serving::start(config()).await;
+    assert_eq!(serving.telemetry.alerts().active("memory").len(), 1);
+    // It fires still: the first evaluation after the restart tells nobody anew.
+    assert!(serving.telemetry.alerts().evaluate(&rule, Evaluation::Verdicts(&[verdict()])).is_empty());
+    assert_eq!(serving.telemetry.alerts().evaluate(&rule, Evaluation::Verdicts(&[])).len(), 1);
+    serving.stop().await;
+    assert!(Serving::start(config()).await.telemetry.alerts().active("memory").is_empty());
+}
