@@ -50,9 +50,17 @@ pub(super) async fn push(
         _ => ErrorCode::InvalidRequest,
     };
     let job = body.map_err(|rejection| Problem::new(code(&rejection), rejection.body_text()))?;
-    let id = tasks.push(job).await?;
+    let id = tasks.push(on_one_line(job)).await?;
     let location = AppendHeaders([(LOCATION, format!("/v1/tasks/{id}"))]);
     Ok((StatusCode::CREATED, location, Json(serde_json::json!({ "id": id }))))
+}
+
+/// Some workers read a job up to the end of its line. A JSON text has ends of lines between its parts only.
+fn on_one_line(job: Bytes) -> Bytes {
+    if !job.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
+        return job;
+    }
+    job.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }).collect()
 }
 
 pub(super) async fn get(State(tasks): State<Tasks>, Path(id): Path<String>) -> Result<Json<TaskView>, Problem> {

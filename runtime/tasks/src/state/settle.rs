@@ -100,11 +100,10 @@ impl State {
         for _ in 0..max {
             let due = self.index.timers.first().filter(|(at_ms, _)| *at_ms <= now_ms).copied();
             let Some((_, id)) = due else { return false };
-            match self.tasks.get(&id) {
-                Some(Task { phase: Phase::Leased(_), .. }) => {
-                    drop(self.failed(now_ms, id, Report::lost("the lease ran out")))
-                }
-                _ => self.ready_at(now_ms, id, now_ms),
+            if self.tasks.get(&id).is_some_and(|task| task.lease().is_some()) {
+                self.failed(now_ms, id, Report::lost("the lease ran out"));
+            } else {
+                self.ready_at(now_ms, id, now_ms);
             }
         }
         true

@@ -166,7 +166,7 @@ impl Client {
         self.try_answer().expect("an answer")
     }
 
-    fn try_answer(&mut self) -> std::io::Result<String> {
+    pub(crate) fn try_answer(&mut self) -> std::io::Result<String> {
         let line = self.try_line()?;
         let Some(length) = line.strip_prefix('$') else { return Ok(line) };
         let Ok(length) = length.parse::<usize>() else { return Ok("nothing".to_owned()) };
