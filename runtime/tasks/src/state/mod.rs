@@ -10,6 +10,8 @@ mod index;
 mod manage;
 mod queue;
 mod settle;
+#[cfg(test)]
+mod tests;
 mod waiters;
 
 use std::{
