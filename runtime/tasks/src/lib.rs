@@ -12,6 +12,7 @@
 
 mod clock;
 mod config;
+mod decide;
 mod disk;
 mod error;
 mod faktory;

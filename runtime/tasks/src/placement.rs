@@ -1,5 +1,7 @@
 //! Where a task stands, and when one that failed is tried again, where nobody else decides: the only place that knows.
 
+use crate::rank::Rank;
+
 /// The longest wait that a failed task is given, in milliseconds: six hours.
 const BACKOFF_MAX_MS: u64 = 6 * 60 * 60 * 1_000;
 /// The longest wait after the first failure, in milliseconds; each further failure doubles it.
@@ -8,14 +10,14 @@ const BACKOFF_BASE_MS: u64 = 1_000;
 const PRIORITY_MAX: u8 = 9;
 
 /// Where a task stands: the lowest rank runs first, of equal ones the task that was accepted first.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Placement {
-    pub(crate) rank: f64,
+    pub(crate) rank: Rank,
     pub(crate) delay_ms: u64,
 }
 
 /// What happens to a task that has failed.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Retry {
     Again(Placement),
     GiveUp,
@@ -23,7 +25,7 @@ pub(crate) enum Retry {
 
 /// First in, first out within a priority.
 pub(crate) fn fallback(priority: u8) -> Placement {
-    Placement { rank: f64::from(PRIORITY_MAX.saturating_sub(priority)), delay_ms: 0 }
+    Placement { rank: Rank::whole(PRIORITY_MAX.saturating_sub(priority)), delay_ms: 0 }
 }
 
 /// Exponential back-off with full jitter (Brooker, "Exponential Backoff And Jitter", 2015): a wait anywhere below a bound

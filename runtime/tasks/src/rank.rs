@@ -7,9 +7,18 @@ const SIGN: u64 = 1 << 63;
 impl Rank {
     /// None where the number is not finite: it would have no place.
     pub(crate) fn new(rank: f64) -> Option<Self> {
+        rank.is_finite().then(|| Self::turned(rank))
+    }
+
+    /// A small whole number has a place.
+    pub(crate) fn whole(rank: u8) -> Self {
+        Self::turned(f64::from(rank))
+    }
+
+    fn turned(rank: f64) -> Self {
         // Minus zero is zero: two equal ranks keep the order in which they were accepted.
         let bits = (rank + 0.0).to_bits();
-        rank.is_finite().then_some(Self(if bits & SIGN == 0 { bits | SIGN } else { !bits }))
+        Self(if bits & SIGN == 0 { bits | SIGN } else { !bits })
     }
 
     pub(crate) fn value(self) -> f64 {

@@ -13,7 +13,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Tasks, TasksError, WorkerState,
+    Tasks, TasksError, decide,
     faktory::{Account, Connection},
     figures::Counters,
 };
@@ -61,7 +61,6 @@ impl TasksService {
             never = watch_workers(&self.tasks) => match never {},
             () = failure(&self.tasks) => Err(TasksError::Failed),
         };
-        self.tasks.workers().signal_all(WorkerState::Terminate);
         stop.cancel();
         let finished = async { while clients.join_next().await.is_some() {} };
         if tokio::time::timeout(SHUTDOWN_TIMEOUT, finished).await.is_err() {
@@ -139,10 +138,9 @@ impl Drop for Present {
 async fn pass_time(tasks: &Tasks) -> std::convert::Infallible {
     let shared = tasks.shared();
     loop {
-        if shared.change(|state, now_ms| state.pass_time(now_ms, TURN_TASKS)) {
-            tokio::task::yield_now().await;
-            continue;
-        }
+        let ended = shared.change(|state, now_ms| state.pass_time(now_ms, TURN_TASKS));
+        ended.into_iter().for_each(|failing| decide::lost(shared, failing, "the lease ran out"));
+        tokio::task::yield_now().await;
         let next = shared.read(|state| state.next_timer_ms());
         let until = next.map(|at_ms| Duration::from_millis(at_ms.saturating_sub(shared.clock.now_ms())));
         tokio::select! {
@@ -167,7 +165,9 @@ async fn watch_workers(tasks: &Tasks) -> std::convert::Infallible {
         ticks.tick().await;
         for worker in tasks.workers().give_up(Instant::now()) {
             tracing::info!(worker, "a worker has been silent for too long: its tasks go to others");
-            tasks.shared().change(|state, now_ms| state.lose_worker(now_ms, &worker));
+            let held = tasks.shared().read(|state| state.held_by(&worker));
+            held.into_iter()
+                .for_each(|failing| decide::lost(tasks.shared(), failing, "the worker was silent for too long"));
         }
     }
 }

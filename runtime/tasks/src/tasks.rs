@@ -5,12 +5,12 @@ use bytes::Bytes;
 use crate::{
     LeaseId, Leased, QueueFigures, TaskId, TaskState, TaskView, TasksConfig, TasksError, TasksFigures, WorkerState,
     clock::{Clock, wall_ms},
+    decide::{self, Arrived},
     disk::{self, Database},
     fetch,
     job::Job,
-    placement,
     shared::Shared,
-    state::{Arrival, Arrived, Claim, Filter, Handout, Limits, Report, State, Ticket},
+    state::{Claim, Filter, Handout, Limits, State, Ticket},
     task::Failure,
     workers::Workers,
     writer,
@@ -119,10 +119,7 @@ impl Tasks {
         if payload.len() > bytes_max {
             return Err(TasksError::TooLarge { bytes: payload.len(), bytes_max });
         }
-        let job = Job::parse(&payload)?;
-        let at_ms = job.at_ms.map(|at_ms| self.shared().clock.at_wall(at_ms));
-        let placement = placement::fallback(job.priority);
-        self.shared().change(|state, now_ms| state.arrive(now_ms, Arrival { job, payload, placement, at_ms }))
+        decide::offer(self.shared(), Job::parse(&payload)?, payload)
     }
 
     /// The next task of the first of these queues that has one; none within `wait`.
@@ -132,20 +129,21 @@ impl Tasks {
 
     /// The task is done and forgotten. An error where this lease has ended.
     pub async fn acknowledge(&self, id: TaskId, lease: LeaseId) -> Result<(), TasksError> {
-        let held = self.settle(|state, _| state.acknowledge(Claim::Lease(id, lease))).await?;
+        let held = self.settle(|shared| shared.change(|state, _| state.acknowledge(Claim::Lease(id, lease)))).await?;
         if held { Ok(()) } else { Err(TasksError::NotHeld(id.to_string())) }
     }
 
     /// The task has failed. An error where this lease has ended.
     pub async fn fail(&self, id: TaskId, lease: LeaseId, kind: &str, message: &str) -> Result<(), TasksError> {
-        let report = report(kind, message, Vec::new())?;
-        let held = self.settle(|state, now_ms| state.fail(now_ms, Claim::Lease(id, lease), report)).await?;
+        let failure = failure(kind, message, Vec::new());
+        let held = self.settle(|shared| decide::fail(shared, Claim::Lease(id, lease), failure)).await?;
         if held { Ok(()) } else { Err(TasksError::NotHeld(id.to_string())) }
     }
 
     /// The worker goes on: its lease begins anew.
     pub async fn renew(&self, id: TaskId, lease: LeaseId) -> Result<(), TasksError> {
-        let held = self.settle(|state, now_ms| state.renew(now_ms, Claim::Lease(id, lease))).await?;
+        let held =
+            self.settle(|shared| shared.change(|state, now_ms| state.renew(now_ms, Claim::Lease(id, lease)))).await?;
         if held { Ok(()) } else { Err(TasksError::NotHeld(id.to_string())) }
     }
 
@@ -161,7 +159,7 @@ impl Tasks {
 
     /// As a worker of the Faktory protocol says it. False: it does not hold the job (any more).
     pub(crate) async fn acknowledge_job(&self, worker: &str, jid: &str) -> Result<bool, TasksError> {
-        self.settle(|state, _| state.acknowledge(Claim::Job { worker, jid })).await
+        self.settle(|shared| shared.change(|state, _| state.acknowledge(Claim::Job { worker, jid }))).await
     }
 
     pub(crate) async fn fail_job(
@@ -171,14 +169,14 @@ impl Tasks {
         (kind, message): (&str, &str),
         backtrace: Vec<String>,
     ) -> Result<bool, TasksError> {
-        let report = report(kind, message, backtrace)?;
-        self.settle(|state, now_ms| state.fail(now_ms, Claim::Job { worker, jid }, report)).await
+        let failure = failure(kind, message, backtrace);
+        self.settle(|shared| decide::fail(shared, Claim::Job { worker, jid }, failure)).await
     }
 
     /// Changes something, and waits until it is safe where it was changed.
-    async fn settle(&self, change: impl FnOnce(&mut State, u64) -> Option<Ticket>) -> Result<bool, TasksError> {
+    async fn settle(&self, change: impl FnOnce(&Shared) -> Option<Ticket>) -> Result<bool, TasksError> {
         self.shared().check()?;
-        match self.shared().change(change) {
+        match change(self.shared()) {
             Some(ticket) => self.shared().safe(ticket).await.map(|()| true),
             None => Ok(false),
         }
@@ -222,8 +220,15 @@ impl Tasks {
     /// Forgets every task, or every task of one queue.
     pub async fn clear(&self, queue: Option<&str>) -> Result<(), TasksError> {
         self.shared().check()?;
-        let ticket = self.shared().change(|state, _| state.clear(queue));
-        self.shared().safe(ticket).await
+        let mut after = None;
+        loop {
+            let (next, ticket) = self.shared().change(|state, _| (state.clear(queue, after), state.last_ticket()));
+            self.shared().safe(ticket).await?;
+            after = next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     /// Has a queue hand nothing out, or hand out again. It still takes tasks. A queue that does not exist stays so.
@@ -249,7 +254,8 @@ impl Tasks {
     }
 }
 
-pub(crate) fn report(kind: &str, message: &str, mut backtrace: Vec<String>) -> Result<Report, TasksError> {
+/// What a worker said, as much of it as is kept.
+fn failure(kind: &str, message: &str, mut backtrace: Vec<String>) -> Failure {
     let named = |text: &str, bytes_max| match text.trim() {
         "" => "unknown".to_owned(),
         text => cut(text, bytes_max).to_owned(),
@@ -258,13 +264,12 @@ pub(crate) fn report(kind: &str, message: &str, mut backtrace: Vec<String>) -> R
     for line in &mut backtrace {
         line.truncate(cut(line, BACKTRACE_LINE_BYTES_MAX).len());
     }
-    let failure = Failure {
+    Failure {
         failed_at_ms: wall_ms(),
         kind: named(kind, KIND_BYTES_MAX),
         message: named(message, MESSAGE_BYTES_MAX),
         backtrace,
-    };
-    Ok(Report { failure, random: getrandom::u64().map_err(TasksError::Random)? })
+    }
 }
 
 /// As much of a text as fits.

@@ -82,11 +82,6 @@ impl Workers {
         true
     }
 
-    /// Asks every worker.
-    pub(crate) fn signal_all(&self, state: WorkerState) {
-        self.0.lock().values_mut().for_each(|worker| worker.state = worker.state.max(state));
-    }
-
     /// Gives up the workers that have been silent for too long, and names them.
     pub(crate) fn give_up(&self, now: Instant) -> Vec<String> {
         let silent = |worker: &Worker| now.saturating_duration_since(worker.heard) > SILENCE_MAX;

@@ -1,5 +1,5 @@
 //! Clients that others wrote for Faktory, unmodified: they push jobs and work them.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "these are tests")]
 
 mod support;
 

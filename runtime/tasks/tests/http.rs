@@ -1,5 +1,5 @@
 //! The tasks over HTTP: every route, every error in its one shape.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "these are tests")]
 
 mod support;
 

@@ -1,5 +1,5 @@
 //! What a file keeps, who may have it, and what the handle does without a protocol.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "these are tests")]
 
 mod support;
 

@@ -77,6 +77,22 @@ mod tests {
         assert_eq!(jobs.as_deref(), expected, "{array}");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_taken_apart_or_refused(bytes in "[\\[\\]{},: \"a0\\\\\u{e9}\n]{0,40}") {
+            let array = Bytes::from(bytes);
+            let whole = serde_json::from_slice::<Vec<serde_json::Value>>(&array).ok();
+            match (split(&array), whole) {
+                (Ok(jobs), Some(values)) => {
+                    let read: Vec<serde_json::Value> = jobs.iter().map(|job| serde_json::from_slice(job).unwrap()).collect();
+                    proptest::prop_assert_eq!(read, values);
+                }
+                (Err(_), None) => {}
+                (split, whole) => proptest::prop_assert!(false, "{split:?} {whole:?}"),
+            }
+        }
+    }
+
     #[test]
     fn jobs_come_out_as_they_were_written() {
         check("[]", Some(&[]));

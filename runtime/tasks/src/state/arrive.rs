@@ -7,7 +7,6 @@ use crate::{
     TaskId, TasksError,
     job::Job,
     placement::Placement,
-    rank::Rank,
     task::{Phase, Task},
 };
 
@@ -26,26 +25,25 @@ pub(crate) struct Arrival {
     pub(crate) at_ms: Option<u64>,
 }
 
-/// A task that is accepted once its ticket is safe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Arrived {
-    pub(crate) id: TaskId,
-    pub(crate) ticket: Ticket,
-}
-
 impl State {
-    /// Takes a job. Nobody gets it before it is as safe as was promised: else it might run, be lost, and be pushed again.
-    pub(crate) fn arrive(&mut self, now_ms: u64, arrival: Arrival) -> Result<Arrived, TasksError> {
-        let Arrival { job, payload, placement, at_ms } = arrival;
+    /// The number of a task that is to come, where there is room for it.
+    pub(crate) fn invite(&mut self, queue: &str) -> Result<TaskId, TasksError> {
         if self.tasks.len() >= self.limits.tasks_max {
             return Err(TasksError::Full("the queues are full: try again when workers have caught up"));
         }
-        let queue = self.room_for(&job.queue)?;
-        let rank = Rank::new(placement.rank).ok_or(TasksError::Invalid("the rank is no number".into()))?;
-        let due_ms = now_ms.saturating_add(placement.delay_ms).max(at_ms.unwrap_or(0));
-        let due_ms = due_ms.min(now_ms.saturating_add(DELAY_MAX_MS));
+        self.room_for(queue)?;
         let id = TaskId(self.next_id);
         self.next_id += 1;
+        Ok(id)
+    }
+
+    /// Takes a job. Nobody gets it before it is as safe as was promised: else it might run, be lost, and be pushed again.
+    pub(crate) fn arrive(&mut self, now_ms: u64, id: TaskId, arrival: Arrival) -> Ticket {
+        let Arrival { job, payload, placement, at_ms } = arrival;
+        let due_ms = now_ms.saturating_add(placement.delay_ms).max(at_ms.unwrap_or(0));
+        let due_ms = due_ms.min(now_ms.saturating_add(DELAY_MAX_MS));
+        // It was there when the task was invited.
+        let queue = self.index.intern(&job.queue);
         self.index.queue_mut(&queue).pushed += 1;
         let task = Task {
             id,
@@ -58,24 +56,25 @@ impl State {
             hints: job.hints,
             accepted_ms: now_ms,
             attempt: 0,
-            rank,
+            rank: placement.rank,
             phase: Phase::Arriving { due_ms },
             failure: None,
         };
         self.index.add(&task);
         self.tasks.insert(id, task);
-        Ok(Arrived { id, ticket: self.stage(Change::Arrive(id, payload)) })
+        self.stage(Change::Arrive(id, payload))
     }
 
-    /// The queue of this name. A new one takes the place of one that holds nothing where there are too many.
-    fn room_for(&mut self, name: &str) -> Result<Arc<str>, TasksError> {
+    /// Makes the queue of this name. A new one takes the place of one that holds nothing where there are too many.
+    fn room_for(&mut self, name: &str) -> Result<(), TasksError> {
         if !self.index.queues.contains_key(name) && self.index.queues.len() >= QUEUES_MAX {
             let idle = self.index.queues.iter().find(|(_, queue)| queue.tasks == 0 && !queue.paused);
             let idle = idle.map(|(name, _)| Arc::clone(name));
             let idle = idle.ok_or(TasksError::Full("there are too many queues: use one that exists"))?;
             self.index.queues.remove(&idle);
         }
-        Ok(self.index.intern(name))
+        self.index.intern(name);
+        Ok(())
     }
 
     /// Lets a task in that is safe now.
@@ -101,7 +100,7 @@ impl State {
         // The index knows a waiting task by its rank.
         let Some(task) = self.tasks.get_mut(&id) else { return self.last_ticket() };
         self.index.take(task);
-        task.rank = Rank::new(placement.rank).unwrap_or(task.rank);
+        task.rank = placement.rank;
         self.index.add(task);
         let due_ms = now_ms.saturating_add(placement.delay_ms.min(DELAY_MAX_MS));
         self.ready_at(now_ms, id, due_ms);

@@ -9,6 +9,9 @@ use crate::{
 /// Tasks that one look at a list passes at most: the lock is held meanwhile.
 const LOOKED_AT_MAX: usize = 10_000;
 
+/// Tasks that are forgotten in one hold of the lock.
+const CLEARED_MAX: usize = 1_000;
+
 /// Which tasks of a list.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Filter {
@@ -66,16 +69,16 @@ impl State {
         Ok(self.remove(id))
     }
 
-    /// Forgets every task that is not on its way in.
-    pub(crate) fn clear(&mut self, queue: Option<&str>) -> Ticket {
-        let here = |task: &&Task| queue.is_none_or(|only| *only == *task.queue);
-        let ids: Vec<TaskId> = self.tasks.values().filter(here).map(|task| task.id).collect();
+    /// Forgets tasks after `after`, those that are on their way in excepted: as many as one look passes. The task after which
+    /// it goes on, if it does.
+    pub(crate) fn clear(&mut self, queue: Option<&str>, after: Option<TaskId>) -> Option<TaskId> {
+        let filter = Filter { queue: queue.map(str::to_owned), state: None, after, limit: CLEARED_MAX };
+        let (found, next) = self.list(&filter);
+        let ids: Vec<TaskId> = found.into_iter().map(|task| task.id).collect();
         for id in ids {
-            if self.task(id).is_some() {
-                self.remove(id);
-            }
+            self.remove(id);
         }
-        self.last_ticket()
+        next
     }
 
     /// Has a queue hand nothing out, or hand out again. A queue that does not exist stays so.
@@ -92,9 +95,9 @@ impl State {
         self.stage(Change::Pause(name, paused))
     }
 
+    /// Gives waiting tasks to waiting workers until one of them is out.
     fn serve_all(&mut self, now_ms: u64, name: &Arc<str>) {
-        let waiting: Vec<TaskId> = self.index.queue_mut(name).waiting.iter().map(|(_, id)| *id).collect();
-        for id in waiting {
+        while let Some((_, id)) = self.index.queue_mut(name).waiting.first().copied() {
             let before = self.handouts.len();
             self.serve(now_ms, id);
             if self.handouts.len() == before {

@@ -20,10 +20,10 @@ use std::{
 };
 
 pub(crate) use self::{
-    arrive::{Arrival, Arrived},
+    arrive::Arrival,
     handout::Claim,
     manage::Filter,
-    settle::Report,
+    settle::{Failing, LOST},
     waiters::{Handout, WaiterId},
 };
 use self::{index::Index, waiters::Waiters};

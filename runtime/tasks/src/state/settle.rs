@@ -1,34 +1,30 @@
 use super::{Claim, State, Ticket};
 use crate::{
-    TaskId,
-    clock::wall_ms,
-    placement::{self, Retry},
+    LeaseId, TaskId,
+    placement::Retry,
     task::{Failure, Phase, Task},
 };
 
 /// How long dead letters are kept, in milliseconds: 180 days, as Faktory keeps them.
 const DEAD_AGE_MAX_MS: u64 = 180 * 24 * 60 * 60 * 1_000;
 /// The class of the failure of a task whose lease ran out.
-const LOST: &str = "lost";
+pub(crate) const LOST: &str = "lost";
 
-/// A failure and the number that spreads its retry.
-#[derive(Debug)]
-pub(crate) struct Report {
-    pub(crate) failure: Failure,
-    pub(crate) random: u64,
+/// A task whose lease ends in a failure, as far as a decision needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Failing {
+    pub(crate) id: TaskId,
+    pub(crate) lease: LeaseId,
+    pub(crate) priority: u8,
+    pub(crate) retry: i32,
+    /// Failures, this one included.
+    pub(crate) attempt: u32,
 }
 
-impl Report {
-    /// A worker has not come back in time.
-    pub(crate) fn lost(message: &str) -> Self {
-        let failure = Failure {
-            failed_at_ms: wall_ms(),
-            kind: LOST.to_owned(),
-            message: message.to_owned(),
-            backtrace: Vec::new(),
-        };
-        // Without a random number the task waits the whole time.
-        Self { failure, random: getrandom::u64().unwrap_or(u64::MAX) }
+impl Failing {
+    fn of(task: &Task) -> Option<Self> {
+        let Task { id, priority, retry, attempt, .. } = *task;
+        Some(Self { id, lease: task.lease()?.id, priority, retry, attempt: attempt.saturating_add(1) })
     }
 }
 
@@ -46,25 +42,25 @@ impl State {
         Some(self.remove(id))
     }
 
-    /// A worker could not do its task. None: it does not hold it any more.
-    pub(crate) fn fail(&mut self, now_ms: u64, claim: Claim<'_>, report: Report) -> Option<Ticket> {
-        let Some(id) = self.find(claim) else {
-            self.totals.late += 1;
-            return None;
-        };
-        self.failed(now_ms, id, report)
+    /// A worker could not do its task. None: it does not hold it any more. What becomes of the task is decided with the
+    /// lock released, and then done by [`State::fail`].
+    pub(crate) fn failing(&mut self, claim: Claim<'_>) -> Option<Failing> {
+        let failing = self.find(claim).and_then(|id| Failing::of(self.tasks.get(&id)?));
+        self.totals.late += u64::from(failing.is_none());
+        failing
     }
 
-    /// What happens to a task that has failed, or was lost.
-    fn failed(&mut self, now_ms: u64, id: TaskId, report: Report) -> Option<Ticket> {
+    /// Does what was decided for a task that has failed. None: its lease has ended meanwhile, and with it the failure.
+    pub(crate) fn fail(&mut self, now_ms: u64, failing: Failing, failure: Failure, retry: Retry) -> Option<Ticket> {
+        let id = self.find(Claim::Lease(failing.id, failing.lease))?;
         let task = self.tasks.get_mut(&id)?;
         self.totals.failed += 1;
         let queue = self.index.queue_mut(&task.queue);
         queue.failed += 1;
-        queue.lost += u64::from(report.failure.kind == LOST);
-        task.attempt = task.attempt.saturating_add(1);
-        task.failure = Some(Box::new(report.failure));
-        match placement::fallback_retry(task.priority, task.attempt, task.retry, report.random) {
+        queue.lost += u64::from(failure.kind == LOST);
+        task.attempt = failing.attempt;
+        task.failure = Some(Box::new(failure));
+        match retry {
             Retry::Again(placement) => Some(self.place(now_ms, id, placement)),
             // As Faktory has it: no retry wanted, no memory wanted.
             Retry::GiveUp if task.retry == 0 => {
@@ -94,30 +90,25 @@ impl State {
         }
     }
 
-    /// Does what is due, at most `max` of it: lets delayed tasks run, and takes tasks from workers that are too slow or gone.
-    /// Returns whether more is due.
-    pub(crate) fn pass_time(&mut self, now_ms: u64, max: usize) -> bool {
-        for _ in 0..max {
-            let due = self.index.timers.first().filter(|(at_ms, _)| *at_ms <= now_ms).copied();
-            let Some((_, id)) = due else { return false };
-            if self.tasks.get(&id).is_some_and(|task| task.lease().is_some()) {
-                self.failed(now_ms, id, Report::lost("the lease ran out"));
-            } else {
-                self.ready_at(now_ms, id, now_ms);
+    /// Lets at most `max` delayed tasks run whose time has come. The leases among what is due have ended: they are returned,
+    /// and stay due until they have failed.
+    pub(crate) fn pass_time(&mut self, now_ms: u64, max: usize) -> Vec<Failing> {
+        let due = self.index.timers.iter().take_while(|(at_ms, _)| *at_ms <= now_ms).take(max);
+        let due: Vec<TaskId> = due.map(|(_, id)| *id).collect();
+        let mut ended = Vec::new();
+        for id in due {
+            match self.tasks.get(&id).and_then(Failing::of) {
+                Some(failing) => ended.push(failing),
+                None => self.ready_at(now_ms, id, now_ms),
             }
         }
-        true
+        ended
     }
 
-    /// Takes everything from a worker that is gone.
-    pub(crate) fn lose_worker(&mut self, now_ms: u64, worker: &str) {
-        let held = self.index.held.values().flatten();
-        let of_worker =
-            |id: &&TaskId| self.tasks.get(*id).and_then(Task::lease).is_some_and(|lease| *lease.worker == *worker);
-        let gone: Vec<TaskId> = held.filter(of_worker).copied().collect();
-        for id in gone {
-            self.failed(now_ms, id, Report::lost("the worker was silent for too long"));
-        }
+    /// Everything that a worker holds.
+    pub(crate) fn held_by(&self, worker: &str) -> Vec<Failing> {
+        let held = self.index.held.values().flatten().filter_map(|id| self.tasks.get(id));
+        held.filter(|task| task.lease().is_some_and(|lease| *lease.worker == *worker)).filter_map(Failing::of).collect()
     }
 
     /// The workers that hold something.

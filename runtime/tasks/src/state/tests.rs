@@ -23,9 +23,30 @@ fn arrival(queue: &str, priority: u8, retry: i32, at_ms: Option<u64>) -> Arrival
     Arrival { job, payload: Bytes::from(json), placement: placement::fallback(priority), at_ms }
 }
 
-fn report(random: u64) -> Report {
-    let failure = Failure { failed_at_ms: 0, kind: "E".into(), message: "m".into(), backtrace: Vec::new() };
-    Report { failure, random }
+/// What `decide.rs` does.
+fn decide(state: &mut State, now_ms: u64, failing: Failing, kind: &str, random: u64) {
+    let failure = Failure { failed_at_ms: 0, kind: kind.into(), message: "m".into(), backtrace: Vec::new() };
+    let retry = placement::fallback_retry(failing.priority, failing.attempt, failing.retry, random);
+    assert!(state.fail(now_ms, failing, failure.clone(), retry).is_some());
+    assert!(state.fail(now_ms, failing, failure, retry).is_none(), "a lease fails once");
+}
+
+fn fail(state: &mut State, now_ms: u64, claim: Claim<'_>, random: u64) -> bool {
+    let failing = state.failing(claim);
+    failing.into_iter().for_each(|failing| decide(state, now_ms, failing, "E", random));
+    failing.is_some()
+}
+
+fn pass_time(state: &mut State, now_ms: u64) {
+    for failing in state.pass_time(now_ms, 1_000) {
+        decide(state, now_ms, failing, LOST, 1 << 63);
+    }
+}
+
+fn arrive(state: &mut State, now_ms: u64, arrival: Arrival) -> Result<TaskId, TasksError> {
+    let id = state.invite(&arrival.job.queue)?;
+    state.arrive(now_ms, id, arrival);
+    Ok(id)
 }
 
 /// What the writer does, without a disk.
@@ -37,7 +58,7 @@ fn write(state: &mut State, now_ms: u64) {
 }
 
 fn pushed(state: &mut State, now_ms: u64, arrival: Arrival) -> TaskId {
-    let id = state.arrive(now_ms, arrival).unwrap().id;
+    let id = arrive(state, now_ms, arrival).unwrap();
     write(state, now_ms);
     id
 }
@@ -136,7 +157,7 @@ impl Model {
 
     fn pass(&mut self, state: &mut State, ms: u64) {
         self.now_ms += ms;
-        assert!(!state.pass_time(self.now_ms, 1_000));
+        pass_time(state, self.now_ms);
         let ended = |known: &Known| known.held.is_some_and(|(_, until_ms)| until_ms <= self.now_ms);
         let lost: Vec<TaskId> = self.tasks.iter().filter(|(_, known)| ended(known)).map(|(id, _)| *id).collect();
         lost.into_iter().for_each(|id| self.failed(state, id));
@@ -175,7 +196,7 @@ fn follow(state: &mut State, model: &mut Model, step: Step) {
     match step {
         Step::Push { queue, priority, retry, delay_ms } => {
             let at_ms = (delay_ms > 0).then_some(now_ms + delay_ms);
-            let id = state.arrive(now_ms, arrival(QUEUES[queue], priority, retry, at_ms)).unwrap().id;
+            let id = arrive(state, now_ms, arrival(QUEUES[queue], priority, retry, at_ms)).unwrap();
             assert!(state.task(id).is_none(), "nobody knows of it yet");
             write(state, now_ms);
             let due_ms = now_ms + delay_ms;
@@ -201,7 +222,7 @@ fn follow(state: &mut State, model: &mut Model, step: Step) {
         }
         Step::Fail { nth: n, random } => {
             if let Some(Handout { id, lease }) = nth(&model.held(), n) {
-                assert!(state.fail(now_ms, Claim::Lease(id, lease), report(random)).is_some());
+                assert!(fail(state, now_ms, Claim::Lease(id, lease), random));
                 model.failed(state, id);
             }
         }
@@ -212,7 +233,7 @@ fn follow(state: &mut State, model: &mut Model, step: Step) {
             let stale: Vec<Handout> = model.leases.iter().filter(stale).copied().collect();
             if let Some(Handout { id, lease }) = nth(&stale, n) {
                 assert!(state.acknowledge(Claim::Lease(id, lease)).is_none());
-                assert!(state.fail(now_ms, Claim::Lease(id, lease), report(0)).is_none());
+                assert!(!fail(state, now_ms, Claim::Lease(id, lease), 0));
                 assert!(state.renew(now_ms, Claim::Lease(id, lease)).is_none());
             }
         }
@@ -282,13 +303,13 @@ fn a_lease_that_ends_fences_its_worker() {
     let mut state = empty();
     let id = pushed(&mut state, START_MS, arrival("a", 5, 25, None));
     let first = take(&mut state, START_MS, "w").unwrap();
-    assert!(!state.pass_time(START_MS + 59_999, 10));
+    pass_time(&mut state, START_MS + 59_999);
     assert!(state.renew(START_MS + 59_999, Claim::Lease(id, first.lease)).is_some());
-    assert!(!state.pass_time(START_MS + 60_000, 10));
+    pass_time(&mut state, START_MS + 60_000);
     assert!(state.task(id).unwrap().lease().is_some(), "a lease that was renewed goes on");
-    state.pass_time(START_MS + 119_999, 10);
+    pass_time(&mut state, START_MS + 119_999);
     assert_eq!(state.task(id).unwrap().failure.as_ref().unwrap().kind, "lost");
-    state.pass_time(START_MS + 200_000, 10);
+    pass_time(&mut state, START_MS + 200_000);
     let second = take(&mut state, START_MS + 200_000, "x").unwrap();
     assert_ne!(first.lease, second.lease);
     let late = [Claim::Lease(id, first.lease), Claim::Job { worker: "w", jid: "12345678" }];
@@ -305,7 +326,9 @@ fn a_worker_that_is_gone_loses_what_it_held_and_nobody_else_does() {
     }
     let held = ["w", "x", "w"].map(|worker| take(&mut state, START_MS, worker).unwrap());
     assert_eq!(state.holders(), ["w", "x"]);
-    state.lose_worker(START_MS, "w");
+    for failing in state.held_by("w") {
+        decide(&mut state, START_MS, failing, LOST, 0);
+    }
     assert_eq!(state.holders(), ["x"]);
     assert_eq!(state.queue_figures()[0].1.lost, 2);
     assert!(state.acknowledge(Claim::Lease(held[1].id, held[1].lease)).is_some());
@@ -338,10 +361,10 @@ fn bounds_are_kept() {
     for _ in 0..2 {
         pushed(&mut state, START_MS, arrival("a", 5, -1, None));
     }
-    assert!(matches!(state.arrive(START_MS, arrival("a", 5, -1, None)), Err(TasksError::Full(_))));
+    assert!(matches!(arrive(&mut state, START_MS, arrival("a", 5, -1, None)), Err(TasksError::Full(_))));
     for _ in 0..2 {
         let Handout { id, lease } = take(&mut state, START_MS, "w").unwrap();
-        state.fail(START_MS, Claim::Lease(id, lease), report(0));
+        fail(&mut state, START_MS, Claim::Lease(id, lease), 0);
     }
     assert_eq!((state.tasks.len(), state.totals.buried_dropped), (1, 1));
     // A new queue takes the place of an empty one, and not that of one that holds something.
