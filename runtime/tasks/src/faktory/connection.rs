@@ -4,6 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::BytesMut;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +19,8 @@ use crate::{Tasks, TasksError, figures::Counters};
 
 /// How long a client may take to say who it is.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest greeting of a client, in bytes: nobody has been let in yet.
+const HELLO_BYTES_MAX: usize = 16 << 10;
 /// How long a line may take to arrive once it has begun.
 const LINE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a producer may say nothing: pools keep connections for a rainy day. Workers must beat.
@@ -49,6 +52,8 @@ pub(crate) struct Connection {
     out: Vec<u8>,
     share: Share,
     started: Instant,
+    /// When the line that is not complete began.
+    line_since: Option<Instant>,
     stop: CancellationToken,
     /// The worker has been given up.
     gone: CancellationToken,
@@ -63,12 +68,12 @@ impl Connection {
         started: Instant,
         stop: CancellationToken,
     ) -> Self {
-        let config = tasks.config();
-        let lines = Lines::new(config.line_bytes_max.max(config.job_bytes_max + READ_BYTES));
+        let lines = Lines::new(HELLO_BYTES_MAX);
+        let line_since = None;
         // A client that takes tasks without a name has its own for as long as it is here.
         let session = Session { worker: format!("connection {number}"), wid: None };
         let (share, gone) = (account.share(), CancellationToken::new());
-        Self { stream, tasks, session, lines, out: Vec::new(), share, started, stop, gone }
+        Self { stream, tasks, session, lines, out: Vec::new(), share, started, line_since, stop, gone }
     }
 
     /// Serves the client until it leaves or the service stops.
@@ -101,7 +106,7 @@ impl Connection {
         // Hashing is too long for a thread that serves others.
         let checked = tokio::task::spawn_blocking(move || greeting.check(&line)).await.map_err(|_| End::Failed)?;
         match checked {
-            Ok(hello) => self.join(hello.wid),
+            Ok(hello) => self.let_in(hello.wid),
             Err(message) => {
                 reply::error(&mut self.out, message);
                 self.flush().await?;
@@ -112,7 +117,9 @@ impl Connection {
         self.flush().await
     }
 
-    fn join(&mut self, wid: Option<String>) {
+    fn let_in(&mut self, wid: Option<String>) {
+        let config = self.tasks.config();
+        self.lines.line_bytes_max = config.line_bytes_max.max(config.job_bytes_max + HELLO_BYTES_MAX);
         if let Some(wid) = wid.filter(|wid| !wid.is_empty()) {
             self.gone = self.tasks.workers().join(&wid);
             self.session = Session { worker: wid.clone(), wid: Some(wid) };
@@ -132,10 +139,14 @@ impl Connection {
 
     /// Carries out the next line, or waits for it.
     async fn step(&mut self) -> Result<(), End> {
-        match self.lines.next() {
+        let next = self.lines.next();
+        if next.is_some() {
+            self.line_since = None;
+        }
+        match next {
             Some(Line::Whole(line)) => self.carry_out(&line).await?,
             Some(Line::TooLong) => {
-                let bytes_max = self.tasks.config().line_bytes_max;
+                let bytes_max = self.lines.line_bytes_max;
                 reply::error(&mut self.out, format_args!("the line is longer than {bytes_max} bytes: it was not read"));
             }
             Some(Line::Endless) => {
@@ -144,7 +155,7 @@ impl Connection {
             }
             None => {
                 self.flush().await?;
-                let timeout = if self.lines.is_unfinished() { LINE_TIMEOUT } else { IDLE_TIMEOUT };
+                let timeout = self.patience();
                 return self.read(timeout).await;
             }
         }
@@ -153,6 +164,16 @@ impl Connection {
         }
         // Whoever sends without a pause is told here that the service stops.
         if self.stop.is_cancelled() { Err(End::Closed) } else { Ok(()) }
+    }
+
+    /// How long the client may take for the next bytes. A line has its time as a whole, however it trickles.
+    fn patience(&mut self) -> Duration {
+        if !self.lines.is_unfinished() {
+            self.line_since = None;
+            return IDLE_TIMEOUT;
+        }
+        let since = *self.line_since.get_or_insert_with(Instant::now);
+        LINE_TIMEOUT.saturating_sub(since.elapsed())
     }
 
     async fn carry_out(&mut self, line: &bytes::Bytes) -> Result<(), End> {
@@ -208,26 +229,37 @@ impl Connection {
         Ok(())
     }
 
-    /// Waits for input.
+    /// Waits for input. While it waits, an idle connection holds no buffer.
     async fn read(&mut self, timeout: Duration) -> Result<(), End> {
         let Self { stream, lines, stop, gone, .. } = self;
-        lines.input.reserve(READ_BYTES);
-        let read = tokio::select! {
+        if lines.input.is_empty() {
+            lines.input = BytesMut::new();
+        }
+        tokio::select! {
             biased;
-            read = tokio::time::timeout(timeout, stream.read_buf(&mut lines.input)) => read.map_err(|_| End::Cut)?,
+            ready = tokio::time::timeout(timeout, stream.readable()) => {
+                ready.map_err(|_| End::Cut)?.map_err(|_| End::Closed)?;
+            }
             () = stop.cancelled() => return Err(End::Closed),
             () = gone.cancelled() => return Err(End::Cut),
-        };
-        if read.map_err(|_| End::Closed)? == 0 {
-            return Err(End::Closed);
         }
-        // What is a line's worth is nothing; what is more counts against all.
+        lines.input.reserve(READ_BYTES);
+        match stream.try_read_buf(&mut lines.input) {
+            // It was not ready after all: whoever asks for the next line comes here again.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Ok(0) | Err(_) => return Err(End::Closed),
+            Ok(_) => self.account(),
+        }
+    }
+
+    /// A line's worth counts for nothing; what is more counts against all.
+    fn account(&mut self) -> Result<(), End> {
         let held = self.lines.input.len();
-        if !self.share.hold(if held > READ_BYTES { held } else { 0 }) {
-            reply::error(&mut self.out, "the unfinished lines of all clients use up their memory; try again later");
-            return Err(End::Cut);
+        if self.share.hold(if held > READ_BYTES { held } else { 0 }) {
+            return Ok(());
         }
-        Ok(())
+        reply::error(&mut self.out, "the unfinished lines of all clients use up their memory; try again later");
+        Err(End::Cut)
     }
 
     /// Writes what there is, for a bounded time.

@@ -8,7 +8,7 @@ const SKIPPED_BYTES_MAX: usize = 512 << 20;
 #[derive(Debug)]
 pub(super) struct Lines {
     pub(super) input: BytesMut,
-    line_bytes_max: usize,
+    pub(super) line_bytes_max: usize,
     /// What has no end of a line in it.
     scanned: usize,
     /// Bytes passed over of a line that is too long.
