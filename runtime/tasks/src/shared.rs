@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, watch};
@@ -8,8 +8,11 @@ use crate::{
     clock::Clock,
     disk::Database,
     figures::Counters,
-    state::{Handout, State, Ticket},
+    state::{Handout, State, Ticket, Work},
 };
+
+/// How long what nobody waits for may gather: until then a kill has the tasks handed out again.
+const UNHURRIED_MAX: Duration = Duration::from_millis(100);
 
 /// How far the writer has come.
 #[derive(Debug, Clone, Copy)]
@@ -61,11 +64,11 @@ impl Shared {
         let (answer, handouts, sooner, work) = {
             let mut guarded = self.state.lock();
             let state = &mut guarded.state;
-            let (timer, idle) = (state.next_timer_ms(), !state.has_staged());
+            let (timer, before) = (state.next_timer_ms(), state.work());
             // Read under the lock: the times of two changes are in the order of the changes.
             let answer = change(state, self.clock.now_ms());
             let sooner = state.next_timer_ms().is_some_and(|at_ms| timer.is_none_or(|timer| at_ms < timer));
-            (answer, std::mem::take(&mut state.handouts), sooner, idle && state.has_staged())
+            (answer, std::mem::take(&mut state.handouts), sooner, state.work() > before)
         };
         if work {
             self.work.notify_one();
@@ -87,11 +90,15 @@ impl Shared {
     /// Waits for work; none: the tasks are closed and everything is written.
     pub(crate) fn next_work<R>(&self, take: impl FnOnce(&mut State) -> R) -> Option<R> {
         let mut guarded = self.state.lock();
-        while !guarded.state.has_staged() {
-            if guarded.closing {
-                return None;
+        loop {
+            match guarded.state.work() {
+                Work::Waited => break,
+                Work::Unhurried if guarded.closing => break,
+                Work::Unhurried if self.work.wait_for(&mut guarded, UNHURRIED_MAX).timed_out() => break,
+                Work::Nothing if guarded.closing => return None,
+                Work::Nothing => self.work.wait(&mut guarded),
+                Work::Unhurried => {}
             }
-            self.work.wait(&mut guarded);
         }
         Some(take(&mut guarded.state))
     }

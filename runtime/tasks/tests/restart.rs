@@ -6,7 +6,7 @@ mod support;
 use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
-use support::{Serving, config, job, job_with};
+use support::{Serving, config, job, job_with, wait_until};
 use switchyard_tasks::{Durability, TaskFilter, TaskState, Tasks, TasksConfig, TasksError};
 
 const NO_WAIT: Duration = Duration::ZERO;
@@ -106,6 +106,16 @@ async fn many_pushes_share_a_write() {
         assert!(figures.commits < 200, "{} writes", figures.commits);
         tasks.clear(None).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_lease_is_written_though_nobody_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let tasks = Tasks::open(config(&folder)).unwrap();
+    push(&tasks, job("aaaaaaaa")).await;
+    let commits = tasks.figures().commits;
+    tasks.fetch("w", &["default"], NO_WAIT).await.unwrap().unwrap();
+    wait_until("the lease is written", || tasks.figures().commits > commits);
 }
 
 #[tokio::test]

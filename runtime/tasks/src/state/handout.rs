@@ -34,7 +34,7 @@ impl State {
         let until_ms = now_ms.saturating_add(reserve_ms);
         self.move_to(id, Phase::Leased(Lease { id: lease, worker, since_ms: now_ms, until_ms }));
         // The worker is not kept waiting for this to be written: if it is lost, the task is handed out again.
-        self.touch(id);
+        self.unhurried.insert(id);
         Handout { id, lease }
     }
 

@@ -52,6 +52,16 @@ pub(crate) enum Change {
     Pause(Arc<str>, bool),
 }
 
+/// What the writer has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Work {
+    Nothing,
+    /// It can gather for a while.
+    Unhurried,
+    /// Somebody waits for it.
+    Waited,
+}
+
 /// The number of a change: it is safe when the writer has come that far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket(pub(crate) u64);
@@ -66,6 +76,9 @@ pub(crate) struct State {
     next_id: u64,
     next_lease: u64,
     staged: VecDeque<Change>,
+    /// Tasks that were handed out and not written since: nobody waits for it. A task that is done soon is not written at
+    /// all meanwhile, which is half of what a worker would else have to wait for.
+    unhurried: HashSet<TaskId>,
     /// Changes staged since the start.
     tickets: u64,
     /// Workers to be answered once the lock is released.
@@ -93,6 +106,7 @@ impl State {
             next_id,
             next_lease: 1,
             staged: VecDeque::new(),
+            unhurried: HashSet::new(),
             tickets: 0,
             handouts: Vec::new(),
             totals: Totals::default(),
@@ -151,11 +165,16 @@ impl State {
         if let Some(task) = self.tasks.remove(&id) {
             self.index.take(&task);
         }
+        self.unhurried.remove(&id);
         self.touch(id)
     }
 
-    pub(crate) fn has_staged(&self) -> bool {
-        !self.staged.is_empty()
+    pub(crate) fn work(&self) -> Work {
+        match (self.staged.is_empty(), self.unhurried.is_empty()) {
+            (false, _) => Work::Waited,
+            (true, false) => Work::Unhurried,
+            (true, true) => Work::Nothing,
+        }
     }
 
     /// When the next timer runs out.
@@ -172,7 +191,12 @@ impl State {
         let taken = max.min(self.staged.len());
         let mut batch = Batch { next_id: self.next_id, ..Batch::default() };
         let mut arriving = Vec::new();
-        let mut seen = HashSet::new();
+        // Tasks that are gone have a change of their own.
+        let unhurried = std::mem::take(&mut self.unhurried);
+        for task in unhurried.iter().filter_map(|id| self.tasks.get(id)) {
+            batch.puts.push((task.id, encode(task)?, None));
+        }
+        let mut seen = unhurried;
         for change in self.staged.drain(..taken) {
             let (id, job) = match change {
                 Change::Arrive(id, job) => (id, Some(job)),
