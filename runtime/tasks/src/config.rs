@@ -17,8 +17,7 @@ const INPUT_BYTES_MAX: usize = 256 << 20;
 /// What an answer promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
-    /// The operating system has it: it survives the end of this process at any moment, not a power loss, after which the
-    /// file may have to be thrown away.
+    /// The operating system has it: it survives the end of this process at any moment. A power loss takes the last seconds.
     Process,
     /// The disk has it: it survives a power loss. Many answers share one wait for the disk.
     #[default]
@@ -28,7 +27,7 @@ pub enum Durability {
 /// What the tasks need.
 #[derive(Debug, Clone)]
 pub struct TasksConfig {
-    /// The file; its folder is made.
+    /// The database; its folder is made, and a log of the same name is beside it.
     pub path: PathBuf,
     /// What an answer promises.
     pub durability: Durability,

@@ -7,7 +7,7 @@
 //!
 //! What this is not: a place for policy (`placement.rs` is all there is, and it is the fallback), a log (what is done is
 //! gone), or a broker for data (a job names its data, and is bounded). Start reading at `state/mod.rs` (what a task goes
-//! through), then `writer.rs` (how many changes share one write), `disk/file.rs` (what a write promises) and
+//! through), then `writer.rs` (how many changes share one write), `disk/mod.rs` (what a write promises) and
 //! `faktory/connection.rs`.
 
 mod clock;

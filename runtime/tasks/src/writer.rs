@@ -32,12 +32,14 @@ fn write(shared: &Shared) -> Result<(), TasksError> {
         state.take_batch(BATCH_CHANGES_MAX, |task| disk::encode(task, now_ms, wall_ms))
     }) {
         let (batch, arriving, safe) = taken?;
-        shared.database.commit(&batch)?;
+        shared.database.commit(batch)?;
         Counters::count(&shared.counters.commits);
         if !arriving.is_empty() {
             shared.change(|state, now_ms| arriving.iter().for_each(|id| state.admit(now_ms, *id)));
         }
         shared.progress.send_replace(Progress { safe, failed: false });
+        shared.database.tidy()?;
     }
-    Ok(())
+    // A start then has no log to read.
+    shared.database.checkpoint()
 }

@@ -5,9 +5,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use redb::{Builder, ReadableDatabase, ReadableTable, TableDefinition};
+use parking_lot::Mutex;
+use redb::{Builder, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 
-use super::file::TaskFile;
+use super::{Batch, log::Log, pending::Pending};
 use crate::{Durability, TaskId, TasksError};
 
 /// What changes while a task lives.
@@ -22,20 +23,20 @@ const FORMAT: &str = "format";
 const FORMAT_VERSION: u64 = 1;
 /// The next task's number: numbers are not given twice, also when the last task is gone.
 const NEXT_ID: &str = "next-id";
+/// Checkpoints so far: the log follows the last one.
+const CHECKPOINT: &str = "checkpoint";
+/// Tasks that differ between the log and the database at most, or there is a checkpoint.
+const PENDING_MAX: usize = 8_192;
+/// Bytes of the log beyond which there is a checkpoint. A start reads so much, and jobs among it are in memory meanwhile.
+const LOG_BYTES_MAX: u64 = 32 << 20;
 /// Pages that redb keeps. Its default of 1 GiB is for databases.
 const CACHE_BYTES: usize = 64 << 20;
 
-/// The file of the tasks. Every method blocks.
-pub(crate) struct Database(redb::Database);
-
-/// What one commit writes.
-#[derive(Debug, Default)]
-pub(crate) struct Batch {
-    /// Records, with the job where it is new.
-    pub(crate) puts: Vec<(TaskId, Vec<u8>, Option<Bytes>)>,
-    pub(crate) removes: Vec<TaskId>,
-    pub(crate) paused: Vec<(String, bool)>,
-    pub(crate) next_id: u64,
+/// The files of the tasks. Every method blocks; one thread writes.
+pub(crate) struct Database {
+    tables: redb::Database,
+    log: Mutex<Log>,
+    pending: Mutex<Pending>,
 }
 
 /// What a file held when it was opened.
@@ -47,49 +48,37 @@ pub(crate) struct Content {
 }
 
 impl Database {
+    /// Opens the database of this name and the log beside it.
     pub(crate) fn open(path: &Path, durability: Durability) -> Result<Self, TasksError> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder).map_err(TasksError::disk)?;
         // Jobs are the applications' data: its owner reads them, nobody else.
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-        let Some(file) = TaskFile::lock(options.map_err(TasksError::disk)?, durability).map_err(TasksError::disk)?
-        else {
-            return Err(TasksError::Locked { path: path.display().to_string() });
+        let file = options.map_err(TasksError::disk)?;
+        // redb locks the file, and with it the log.
+        let tables = match Builder::new().set_cache_size(CACHE_BYTES).create_file(file) {
+            Err(DatabaseError::DatabaseAlreadyOpen) => {
+                return Err(TasksError::Locked { path: path.display().to_string() });
+            }
+            opened => opened.map_err(broken)?,
         };
-        let database = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(file).map_err(broken)?;
-        let database = Self(database);
-        database.prepare()?;
-        // A new file is there after a power loss only when its folder is written too.
+        prepare(&tables)?;
+        let checkpoint = number(&tables, CHECKPOINT, 0)?;
+        let (log, batches) =
+            Log::open(&path.with_extension("log"), checkpoint, durability).map_err(TasksError::disk)?;
+        let mut pending = Pending::default();
+        batches.into_iter().for_each(|batch| pending.add(batch));
+        // New files are there after a power loss only when their folder is written too.
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(TasksError::disk)?;
+        let database = Self { tables, log: Mutex::new(log), pending: Mutex::new(pending) };
+        database.checkpoint()?;
         Ok(database)
     }
 
-    /// Makes the tables of a new file and refuses the file of another format.
-    fn prepare(&self) -> Result<(), TasksError> {
-        let write = self.0.begin_write().map_err(broken)?;
-        {
-            write.open_table(TASKS).map_err(broken)?;
-            write.open_table(JOBS).map_err(broken)?;
-            write.open_table(PAUSED).map_err(broken)?;
-            let mut meta = write.open_table(META).map_err(broken)?;
-            let found = meta.get(FORMAT).map_err(broken)?.map(|format| format.value());
-            match found {
-                Some(FORMAT_VERSION) => {}
-                Some(other) => {
-                    let message = format!("the tasks have format {other}: this version reads format {FORMAT_VERSION}");
-                    return Err(TasksError::Format(message));
-                }
-                None => drop(meta.insert(FORMAT, FORMAT_VERSION).map_err(broken)?),
-            }
-        }
-        write.commit().map_err(broken)
-    }
-
+    /// What the last checkpoint has: right after the opening that is everything.
     pub(crate) fn load(&self) -> Result<Content, TasksError> {
-        let read = self.0.begin_read().map_err(broken)?;
-        let meta = read.open_table(META).map_err(broken)?;
-        let next_id = meta.get(NEXT_ID).map_err(broken)?.map_or(1, |next| next.value());
-        let mut content = Content { next_id, ..Content::default() };
+        let read = self.tables.begin_read().map_err(broken)?;
+        let mut content = Content { next_id: number(&self.tables, NEXT_ID, 1)?, ..Content::default() };
         for entry in read.open_table(TASKS).map_err(broken)?.iter().map_err(broken)? {
             let (id, record) = entry.map_err(broken)?;
             content.records.push((TaskId(id.value()), record.value().to_vec()));
@@ -102,40 +91,99 @@ impl Database {
 
     /// The job of a task, as it was pushed.
     pub(crate) fn job(&self, id: TaskId) -> Result<Option<Bytes>, TasksError> {
-        let read = self.0.begin_read().map_err(broken)?;
+        // In this order: a checkpoint puts a job into the database before it forgets it here.
+        if let Some(job) = self.pending.lock().job(id) {
+            return Ok(Some(job));
+        }
+        let read = self.tables.begin_read().map_err(broken)?;
         let jobs = read.open_table(JOBS).map_err(broken)?;
         Ok(jobs.get(id.0).map_err(broken)?.map(|job| Bytes::copy_from_slice(job.value())))
     }
 
-    /// Writes everything or nothing. When it returns, the batch is as safe as the file's durability says.
-    pub(crate) fn commit(&self, batch: &Batch) -> Result<(), TasksError> {
-        let write = self.0.begin_write().map_err(broken)?;
-        {
-            let mut tasks = write.open_table(TASKS).map_err(broken)?;
-            let mut jobs = write.open_table(JOBS).map_err(broken)?;
-            for (id, record, job) in &batch.puts {
-                tasks.insert(id.0, record.as_slice()).map_err(broken)?;
-                if let Some(job) = job {
-                    jobs.insert(id.0, job.as_ref()).map_err(broken)?;
-                }
-            }
-            for id in &batch.removes {
-                tasks.remove(id.0).map_err(broken)?;
-                jobs.remove(id.0).map_err(broken)?;
-            }
-            write.open_table(META).map_err(broken)?.insert(NEXT_ID, batch.next_id).map_err(broken)?;
-        }
-        if !batch.paused.is_empty() {
-            let mut paused = write.open_table(PAUSED).map_err(broken)?;
-            for (queue, is_paused) in &batch.paused {
-                match is_paused {
-                    true => drop(paused.insert(queue.as_str(), ()).map_err(broken)?),
-                    false => drop(paused.remove(queue.as_str()).map_err(broken)?),
-                }
-            }
-        }
-        write.commit().map_err(broken)
+    /// Writes everything or nothing. When it returns, the batch is as safe as the durability says.
+    pub(crate) fn commit(&self, batch: Batch) -> Result<(), TasksError> {
+        self.log.lock().append(&batch).map_err(TasksError::disk)?;
+        self.pending.lock().add(batch);
+        Ok(())
     }
+
+    /// Puts what the log has into the database where that has become much.
+    pub(crate) fn tidy(&self) -> Result<(), TasksError> {
+        let much = self.pending.lock().len() >= PENDING_MAX || self.log.lock().bytes() >= LOG_BYTES_MAX;
+        if much { self.checkpoint() } else { Ok(()) }
+    }
+
+    /// Puts what the log has into the database, on the disk whatever the durability is, and begins the log anew. A kill in
+    /// between leaves a log of an earlier checkpoint, which does not count.
+    pub(crate) fn checkpoint(&self) -> Result<(), TasksError> {
+        let mut log = self.log.lock();
+        if log.bytes() == 0 {
+            return Ok(());
+        }
+        let batch = self.pending.lock().to_batch();
+        let checkpoint = number(&self.tables, CHECKPOINT, 0)? + 1;
+        store(&self.tables, &batch, checkpoint)?;
+        log.restart(checkpoint).map_err(TasksError::disk)?;
+        *self.pending.lock() = Pending::default();
+        Ok(())
+    }
+}
+
+/// A number of the table of numbers.
+fn number(tables: &redb::Database, key: &str, default: u64) -> Result<u64, TasksError> {
+    let read = tables.begin_read().map_err(broken)?;
+    let meta = read.open_table(META).map_err(broken)?;
+    Ok(meta.get(key).map_err(broken)?.map_or(default, |number| number.value()))
+}
+
+fn store(tables: &redb::Database, batch: &Batch, checkpoint: u64) -> Result<(), TasksError> {
+    let write = tables.begin_write().map_err(broken)?;
+    {
+        let mut tasks = write.open_table(TASKS).map_err(broken)?;
+        let mut jobs = write.open_table(JOBS).map_err(broken)?;
+        for (id, record, job) in &batch.puts {
+            tasks.insert(id.0, record.as_slice()).map_err(broken)?;
+            if let Some(job) = job {
+                jobs.insert(id.0, job.as_ref()).map_err(broken)?;
+            }
+        }
+        for id in &batch.removes {
+            tasks.remove(id.0).map_err(broken)?;
+            jobs.remove(id.0).map_err(broken)?;
+        }
+        let mut paused = write.open_table(PAUSED).map_err(broken)?;
+        for (queue, is_paused) in &batch.paused {
+            match is_paused {
+                true => drop(paused.insert(queue.as_str(), ()).map_err(broken)?),
+                false => drop(paused.remove(queue.as_str()).map_err(broken)?),
+            }
+        }
+        let mut meta = write.open_table(META).map_err(broken)?;
+        meta.insert(NEXT_ID, batch.next_id).map_err(broken)?;
+        meta.insert(CHECKPOINT, checkpoint).map_err(broken)?;
+    }
+    write.commit().map_err(broken)
+}
+
+/// Makes the tables of a new file and refuses the file of another format.
+fn prepare(tables: &redb::Database) -> Result<(), TasksError> {
+    let write = tables.begin_write().map_err(broken)?;
+    {
+        write.open_table(TASKS).map_err(broken)?;
+        write.open_table(JOBS).map_err(broken)?;
+        write.open_table(PAUSED).map_err(broken)?;
+        let mut meta = write.open_table(META).map_err(broken)?;
+        let found = meta.get(FORMAT).map_err(broken)?.map(|format| format.value());
+        match found {
+            Some(FORMAT_VERSION) => {}
+            Some(other) => {
+                let message = format!("the tasks have format {other}: this version reads format {FORMAT_VERSION}");
+                return Err(TasksError::Format(message));
+            }
+            None => drop(meta.insert(FORMAT, FORMAT_VERSION).map_err(broken)?),
+        }
+    }
+    write.commit().map_err(broken)
 }
 
 fn broken(error: impl Into<redb::Error>) -> TasksError {
