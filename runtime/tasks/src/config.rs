@@ -17,7 +17,8 @@ const INPUT_BYTES_MAX: usize = 256 << 20;
 /// What an answer promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
-    /// The operating system has it: it survives the end of this process at any moment. A power loss takes the last seconds.
+    /// The operating system has it: it survives the end of this process at any moment. A power loss takes
+    /// what the system had not written back: half a minute as a rule.
     Process,
     /// The disk has it: it survives a power loss. Many answers share one wait for the disk.
     #[default]

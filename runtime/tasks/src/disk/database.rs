@@ -34,9 +34,9 @@ const CACHE_BYTES: usize = 64 << 20;
 
 /// The files of the tasks. Every method blocks; one thread writes.
 pub(crate) struct Database {
-    tables: redb::Database,
+    pub(super) tables: redb::Database,
     log: Mutex<Log>,
-    pending: Mutex<Pending>,
+    pub(super) pending: Mutex<Pending>,
 }
 
 /// What a file held when it was opened.
@@ -92,8 +92,8 @@ impl Database {
     /// The job of a task, as it was pushed.
     pub(crate) fn job(&self, id: TaskId) -> Result<Option<Bytes>, TasksError> {
         // In this order: a checkpoint puts a job into the database before it forgets it here.
-        if let Some(job) = self.pending.lock().job(id) {
-            return Ok(Some(job));
+        if let Some(known) = self.pending.lock().job(id) {
+            return Ok(known);
         }
         let read = self.tables.begin_read().map_err(broken)?;
         let jobs = read.open_table(JOBS).map_err(broken)?;
@@ -113,6 +113,10 @@ impl Database {
         if much { self.checkpoint() } else { Ok(()) }
     }
 
+    pub(super) fn number_of_checkpoint(&self) -> Result<u64, TasksError> {
+        number(&self.tables, CHECKPOINT, 0)
+    }
+
     /// Puts what the log has into the database, on the disk whatever the durability is, and begins the log anew. A kill in
     /// between leaves a log of an earlier checkpoint, which does not count.
     pub(crate) fn checkpoint(&self) -> Result<(), TasksError> {
@@ -121,7 +125,7 @@ impl Database {
             return Ok(());
         }
         let batch = self.pending.lock().to_batch();
-        let checkpoint = number(&self.tables, CHECKPOINT, 0)? + 1;
+        let checkpoint = self.number_of_checkpoint()? + 1;
         store(&self.tables, &batch, checkpoint)?;
         log.restart(checkpoint).map_err(TasksError::disk)?;
         *self.pending.lock() = Pending::default();
@@ -136,7 +140,7 @@ fn number(tables: &redb::Database, key: &str, default: u64) -> Result<u64, Tasks
     Ok(meta.get(key).map_err(broken)?.map_or(default, |number| number.value()))
 }
 
-fn store(tables: &redb::Database, batch: &Batch, checkpoint: u64) -> Result<(), TasksError> {
+pub(super) fn store(tables: &redb::Database, batch: &Batch, checkpoint: u64) -> Result<(), TasksError> {
     let write = tables.begin_write().map_err(broken)?;
     {
         let mut tasks = write.open_table(TASKS).map_err(broken)?;

@@ -10,6 +10,8 @@ mod database;
 mod log;
 mod pending;
 mod record;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use batch::Batch;
 pub(crate) use database::Database;

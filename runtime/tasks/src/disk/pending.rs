@@ -36,8 +36,12 @@ impl Pending {
         self.next_id = self.next_id.max(batch.next_id);
     }
 
-    pub(super) fn job(&self, id: TaskId) -> Option<Bytes> {
-        self.jobs.get(&id).cloned()
+    /// None: the database knows. `Some(None)`: the task is gone.
+    pub(super) fn job(&self, id: TaskId) -> Option<Option<Bytes>> {
+        match self.records.get(&id)? {
+            None => Some(None),
+            Some(_) => self.jobs.get(&id).cloned().map(Some),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
