@@ -9,10 +9,8 @@ pub enum TasksError {
     #[error("{0}")]
     Invalid(String),
     /// The job is larger than a job may be.
-    #[error("the job has {bytes} bytes: at most {bytes_max} are taken")]
+    #[error("the job has more than {bytes_max} bytes")]
     TooLarge {
-        /// Its size.
-        bytes: usize,
         /// The bound.
         bytes_max: usize,
     },

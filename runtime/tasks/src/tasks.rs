@@ -117,7 +117,7 @@ impl Tasks {
         self.shared().check()?;
         let bytes_max = self.config().job_bytes_max;
         if payload.len() > bytes_max {
-            return Err(TasksError::TooLarge { bytes: payload.len(), bytes_max });
+            return Err(TasksError::TooLarge { bytes_max });
         }
         decide::offer(self.shared(), Job::parse(&payload)?, payload)
     }

@@ -1,14 +1,14 @@
 use axum::{
     Json,
-    body::Bytes,
-    extract::{Path, Query, State, rejection::BytesRejection},
+    body::{Body, Bytes},
+    extract::{Path, Query, State},
     http::{StatusCode, Uri, header::LOCATION},
     response::{AppendHeaders, IntoResponse},
 };
 use serde::Deserialize;
 use switchyard_types::{ErrorCode, Page};
 
-use super::problem::Problem;
+use super::{body, problem::Problem};
 use crate::{TaskFilter, TaskId, TaskState, TaskView, Tasks};
 
 /// Tasks of a page unless the caller says otherwise.
@@ -41,15 +41,8 @@ pub(super) async fn list(State(tasks): State<Tasks>, uri: Uri) -> Result<Json<Pa
 }
 
 /// The body is a job as the Faktory protocol has it.
-pub(super) async fn push(
-    State(tasks): State<Tasks>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<impl IntoResponse, Problem> {
-    let code = |rejection: &BytesRejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::TooLarge,
-        _ => ErrorCode::InvalidRequest,
-    };
-    let job = body.map_err(|rejection| Problem::new(code(&rejection), rejection.body_text()))?;
+pub(super) async fn push(State(tasks): State<Tasks>, body: Body) -> Result<impl IntoResponse, Problem> {
+    let job = body::read(body, tasks.config().job_bytes_max).await?;
     let id = tasks.push(on_one_line(job)).await?;
     let location = AppendHeaders([(LOCATION, format!("/v1/tasks/{id}"))]);
     Ok((StatusCode::CREATED, location, Json(serde_json::json!({ "id": id }))))
