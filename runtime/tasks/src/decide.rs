@@ -21,10 +21,13 @@ pub(crate) struct Arrived {
 }
 
 /// Takes a job in.
-pub(crate) fn offer(shared: &Shared, job: Job, payload: Bytes) -> Result<Arrived, TasksError> {
+pub(crate) fn offer(shared: &Shared, job: Job, payload: &[u8]) -> Result<Arrived, TasksError> {
     let id = shared.change(|state, _| state.invite(&job.queue))?;
     let placement = placement::fallback(job.priority);
     let at_ms = job.at_ms.map(|at_ms| shared.clock.at_wall(at_ms));
+    // A copy: what a connection has read stays in memory for as long as a part of it does, and a job stays until the next
+    // checkpoint.
+    let payload = Bytes::copy_from_slice(payload);
     let arrival = Arrival { job, payload, placement, at_ms };
     Ok(Arrived { id, ticket: shared.change(|state, now_ms| state.arrive(now_ms, id, arrival)) })
 }

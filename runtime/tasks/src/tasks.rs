@@ -119,7 +119,7 @@ impl Tasks {
         if payload.len() > bytes_max {
             return Err(TasksError::TooLarge { bytes_max });
         }
-        decide::offer(self.shared(), Job::parse(&payload)?, payload)
+        decide::offer(self.shared(), Job::parse(&payload)?, &payload)
     }
 
     /// The next task of the first of these queues that has one; none within `wait`.

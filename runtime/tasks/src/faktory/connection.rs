@@ -246,8 +246,8 @@ impl Connection {
         lines.input.reserve(READ_BYTES);
         match stream.try_read_buf(&mut lines.input) {
             // It was not ready after all: whoever asks for the next line comes here again.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Ok(0) | Err(_) => return Err(End::Closed),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Ok(0) | Err(_) => Err(End::Closed),
             Ok(_) => self.account(),
         }
     }
