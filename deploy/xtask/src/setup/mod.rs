@@ -3,6 +3,7 @@
 
 mod components;
 mod debian;
+mod node;
 mod python;
 mod rust_src;
 mod wasm;
@@ -22,6 +23,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     wasm::ensure(workspace)?;
     debian::ensure_peers(workspace)?;
     python::ensure(workspace)?;
+    node::ensure(workspace)?;
     println!("set-up: complete");
     Ok(())
 }

@@ -1,0 +1,88 @@
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use crate::{
+    LeaseId, TaskId, TasksError,
+    payload::{self, Given},
+    shared::Shared,
+    state::{Handout, WaiterId},
+};
+
+/// Queues that one worker asks for at once.
+const QUEUES_MAX: usize = 128;
+
+/// A task that a worker holds from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leased {
+    /// The task.
+    pub id: TaskId,
+    /// What it is acknowledged by.
+    pub lease: LeaseId,
+    /// The job as it was pushed, completed by what the server knows of it.
+    pub job: Bytes,
+}
+
+/// The next task of these queues, or none within `wait`. Whoever drops this loses nothing: the task goes to the next worker.
+pub(crate) async fn fetch(
+    shared: &Shared,
+    worker: &str,
+    queues: &[&str],
+    wait: Duration,
+) -> Result<Option<Leased>, TasksError> {
+    shared.check()?;
+    if queues.is_empty() || queues.len() > QUEUES_MAX {
+        return Err(TasksError::Invalid(format!("fetch names 1 to {QUEUES_MAX} queues")));
+    }
+    let worker: Arc<str> = Arc::from(worker);
+    let queues: Vec<Arc<str>> = queues.iter().map(|queue| Arc::from(*queue)).collect();
+    let (send, receive) = oneshot::channel();
+    let taken = shared
+        .change(|state, now_ms| state.take(now_ms, &worker, &queues).ok_or_else(|| state.wait(worker, queues, send)));
+    let handout = match taken {
+        Ok(handout) => Some(handout),
+        Err(waiter) => Place { shared, waiter, receive }.wait(wait).await,
+    };
+    handout.map(|handout| complete(shared, handout)).transpose()
+}
+
+fn complete(shared: &Shared, handout: Handout) -> Result<Leased, TasksError> {
+    let Handout { id, lease } = handout;
+    let given = shared.read(|state| state.task(id).map(Given::of));
+    let job = shared.database.job(id).and_then(|job| job.ok_or(TasksError::NotFound(id)));
+    match (given, job) {
+        (Some(given), Ok(job)) => Ok(Leased { id, lease, job: payload::complete(job, &given) }),
+        (None, _) => Err(TasksError::NotFound(id)),
+        (Some(_), Err(error)) => {
+            shared.change(|state, now_ms| state.give_back(now_ms, handout));
+            Err(error)
+        }
+    }
+}
+
+/// A place in the line, given up when it is dropped.
+struct Place<'a> {
+    shared: &'a Shared,
+    waiter: WaiterId,
+    receive: oneshot::Receiver<Handout>,
+}
+
+impl Place<'_> {
+    async fn wait(mut self, wait: Duration) -> Option<Handout> {
+        let answer = tokio::time::timeout(wait, &mut self.receive).await;
+        answer.ok()?.ok()
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.receive.close();
+        // Answered in the moment in which the worker left, or left alone.
+        let unread = self.receive.try_recv().ok();
+        self.shared.change(|state, now_ms| match unread {
+            Some(handout) => state.give_back(now_ms, handout),
+            None => state.leave(self.waiter),
+        });
+    }
+}

@@ -1,0 +1,76 @@
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    extract::{Path, Query, State},
+    http::{StatusCode, Uri, header::LOCATION},
+    response::{AppendHeaders, IntoResponse},
+};
+use serde::Deserialize;
+use switchyard_types::{ErrorCode, Page};
+
+use super::{body, problem::Problem};
+use crate::{TaskFilter, TaskId, TaskState, TaskView, Tasks};
+
+/// Tasks of a page unless the caller says otherwise.
+const LIMIT_DEFAULT: usize = 100;
+/// Tasks of a page at most.
+const LIMIT_MAX: usize = 500;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    queue: Option<String>,
+    state: Option<TaskState>,
+    limit: Option<usize>,
+    /// The last task of an earlier page.
+    #[serde(rename = "continue")]
+    after: Option<u64>,
+}
+
+pub(super) async fn list(State(tasks): State<Tasks>, uri: Uri) -> Result<Json<Page<TaskView>>, Problem> {
+    let wrong = |message: String| Problem::new(ErrorCode::InvalidRequest, message);
+    let query = Query::<ListQuery>::try_from_uri(&uri);
+    let Query(query) = query.map_err(|error| wrong(format!("the query is not valid: {}", error.body_text())))?;
+    let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
+    if !(1..=LIMIT_MAX).contains(&limit) {
+        return Err(wrong(format!("limit is {limit}: expected 1 to {LIMIT_MAX}")));
+    }
+    let filter = TaskFilter { queue: query.queue, state: query.state, after: query.after.map(TaskId) };
+    let (items, next) = tasks.list(filter, limit);
+    Ok(Json(Page { items, continue_token: next.map(|id| id.to_string()) }))
+}
+
+/// The body is a job as the Faktory protocol has it.
+pub(super) async fn push(State(tasks): State<Tasks>, body: Body) -> Result<impl IntoResponse, Problem> {
+    let job = body::read(body, tasks.config().job_bytes_max).await?;
+    let id = tasks.push(on_one_line(job)).await?;
+    let location = AppendHeaders([(LOCATION, format!("/v1/tasks/{id}"))]);
+    Ok((StatusCode::CREATED, location, Json(serde_json::json!({ "id": id }))))
+}
+
+/// Some workers read a job up to the end of its line. A JSON text has ends of lines between its parts only.
+fn on_one_line(job: Bytes) -> Bytes {
+    if !job.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
+        return job;
+    }
+    job.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }).collect()
+}
+
+pub(super) async fn get(State(tasks): State<Tasks>, Path(id): Path<String>) -> Result<Json<TaskView>, Problem> {
+    Ok(Json(tasks.get(task(&id)?)?))
+}
+
+pub(super) async fn retry(State(tasks): State<Tasks>, Path(id): Path<String>) -> Result<Json<TaskView>, Problem> {
+    let id = task(&id)?;
+    tasks.retry(id).await?;
+    Ok(Json(tasks.get(id)?))
+}
+
+pub(super) async fn delete(State(tasks): State<Tasks>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+    tasks.delete(task(&id)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn task(text: &str) -> Result<TaskId, Problem> {
+    text.parse().map_err(|_| Problem::new(ErrorCode::NotFound, "there is no such task: a task is named by its number"))
+}

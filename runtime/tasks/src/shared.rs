@@ -1,0 +1,124 @@
+use std::{sync::Arc, time::Duration};
+
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::{Notify, watch};
+
+use crate::{
+    TasksError,
+    clock::Clock,
+    disk::Database,
+    figures::Counters,
+    state::{Handout, State, Ticket, Work},
+};
+
+/// How long what nobody waits for may gather: until then a kill has the tasks handed out again.
+const UNHURRIED_MAX: Duration = Duration::from_millis(100);
+
+/// How far the writer has come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Progress {
+    pub(crate) safe: Ticket,
+    /// A write has failed: nothing after it will be safe.
+    pub(crate) failed: bool,
+}
+
+/// What the handle, the writer and the service share.
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) database: Database,
+    pub(crate) counters: Counters,
+    state: Mutex<Guarded>,
+    /// There is something to write, or the writer is to end.
+    work: Condvar,
+    pub(crate) progress: watch::Sender<Progress>,
+    /// The next timer runs out sooner than it did.
+    pub(crate) sooner: Notify,
+}
+
+struct Guarded {
+    state: State,
+    closing: bool,
+}
+
+impl Shared {
+    pub(crate) fn new(clock: Clock, database: Database, state: State) -> Arc<Self> {
+        let (progress, _) = watch::channel(Progress { safe: state.last_ticket(), failed: false });
+        Arc::new(Self {
+            clock,
+            database,
+            counters: Counters::default(),
+            state: Mutex::new(Guarded { state, closing: false }),
+            work: Condvar::new(),
+            progress,
+            sooner: Notify::new(),
+        })
+    }
+
+    /// Looks at the state.
+    pub(crate) fn read<R>(&self, read: impl FnOnce(&State) -> R) -> R {
+        read(&self.state.lock().state)
+    }
+
+    /// Changes the state at the present time, then does, with the lock released, what the change has left to do.
+    pub(crate) fn change<R>(&self, change: impl FnOnce(&mut State, u64) -> R) -> R {
+        let (answer, handouts, sooner, work) = {
+            let mut guarded = self.state.lock();
+            let state = &mut guarded.state;
+            let (timer, before) = (state.next_timer_ms(), state.work());
+            // Read under the lock: the times of two changes are in the order of the changes.
+            let answer = change(state, self.clock.now_ms());
+            let sooner = state.next_timer_ms().is_some_and(|at_ms| timer.is_none_or(|timer| at_ms < timer));
+            (answer, std::mem::take(&mut state.handouts), sooner, state.work() > before)
+        };
+        if work {
+            self.work.notify_one();
+        }
+        if sooner {
+            self.sooner.notify_one();
+        }
+        handouts.into_iter().for_each(|(answer, handout)| self.deliver(answer, handout));
+        answer
+    }
+
+    fn deliver(&self, answer: tokio::sync::oneshot::Sender<Handout>, handout: Handout) {
+        // The worker has left: its task goes to the next one.
+        if answer.send(handout).is_err() {
+            self.change(|state, now_ms| state.give_back(now_ms, handout));
+        }
+    }
+
+    /// Waits for work; none: the tasks are closed and everything is written.
+    pub(crate) fn next_work<R>(&self, take: impl FnOnce(&mut State) -> R) -> Option<R> {
+        let mut guarded = self.state.lock();
+        loop {
+            match guarded.state.work() {
+                Work::Waited => break,
+                Work::Unhurried if guarded.closing => break,
+                Work::Unhurried if self.work.wait_for(&mut guarded, UNHURRIED_MAX).timed_out() => break,
+                Work::Nothing if guarded.closing => return None,
+                Work::Nothing => self.work.wait(&mut guarded),
+                Work::Unhurried => {}
+            }
+        }
+        Some(take(&mut guarded.state))
+    }
+
+    /// Has the writer end once everything is written.
+    pub(crate) fn close(&self) {
+        self.state.lock().closing = true;
+        self.work.notify_one();
+    }
+
+    /// An error once a write has failed.
+    pub(crate) fn check(&self) -> Result<(), TasksError> {
+        if self.progress.borrow().failed { Err(TasksError::Failed) } else { Ok(()) }
+    }
+
+    /// Waits until a change is safe.
+    pub(crate) async fn safe(&self, ticket: Ticket) -> Result<(), TasksError> {
+        let mut progress = self.progress.subscribe();
+        let reached = progress.wait_for(|progress| progress.safe >= ticket || progress.failed).await;
+        // The sender is here, so it cannot be gone.
+        if reached.is_ok_and(|progress| progress.safe >= ticket) { Ok(()) } else { Err(TasksError::Failed) }
+    }
+}

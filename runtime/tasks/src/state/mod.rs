@@ -1,0 +1,221 @@
+//! What the tasks are, in memory, behind one lock: every change of a task's place goes through [`State::move_to`], which
+//! keeps the indexes, and [`State::touch`], which has it written.
+//!
+//! Nothing here waits or asks the time. What has to be done once the lock is released (answer a worker, wake the writer) is
+//! left in `handouts` and `staged`.
+
+mod arrive;
+mod handout;
+mod index;
+mod manage;
+mod queue;
+mod settle;
+#[cfg(test)]
+mod tests;
+mod waiters;
+
+use std::{
+    collections::{BTreeMap, HashSet, VecDeque},
+    sync::Arc,
+};
+
+pub(crate) use self::{
+    arrive::Arrival,
+    handout::Claim,
+    manage::Filter,
+    settle::{Failing, LOST},
+    waiters::{Handout, WaiterId},
+};
+use self::{index::Index, waiters::Waiters};
+use crate::{
+    LeaseId, TaskId, TasksError,
+    disk::Batch,
+    task::{Phase, Task},
+};
+
+/// Bounds that the state keeps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) tasks_max: usize,
+    pub(crate) dead_max: usize,
+}
+
+/// One thing to write. A task is written as it stands when the writer comes to it, so that two changes of one task cannot
+/// reach the disk in the wrong order.
+#[derive(Debug)]
+pub(crate) enum Change {
+    /// A new task, with its job.
+    Arrive(TaskId, bytes::Bytes),
+    /// A task that has changed or is gone.
+    Touch(TaskId),
+    /// A queue that hands nothing out, or does again.
+    Pause(Arc<str>, bool),
+}
+
+/// What the writer has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Work {
+    Nothing,
+    /// It can gather for a while.
+    Unhurried,
+    /// Somebody waits for it.
+    Waited,
+}
+
+/// The number of a change: it is safe when the writer has come that far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket(pub(crate) u64);
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) limits: Limits,
+    /// By number, which is the order in which they were accepted.
+    tasks: BTreeMap<TaskId, Task>,
+    index: Index,
+    waiters: Waiters,
+    next_id: u64,
+    next_lease: u64,
+    staged: VecDeque<Change>,
+    /// Tasks that were handed out and not written since: nobody waits for it. A task that is done soon is not written at
+    /// all meanwhile, which is half of what a worker would else have to wait for.
+    unhurried: HashSet<TaskId>,
+    /// Changes staged since the start.
+    tickets: u64,
+    /// Workers to be answered once the lock is released.
+    pub(crate) handouts: Vec<waiters::Delivery>,
+    pub(crate) totals: Totals,
+}
+
+/// What cannot be told from a queue: it may be gone.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Totals {
+    pub(crate) done: u64,
+    pub(crate) failed: u64,
+    pub(crate) late: u64,
+    pub(crate) buried_dropped: u64,
+}
+
+impl State {
+    /// The state as a file had it.
+    pub(crate) fn new(limits: Limits, next_id: u64, tasks: Vec<Task>, paused: Vec<String>) -> Self {
+        let mut state = Self {
+            limits,
+            tasks: BTreeMap::new(),
+            index: Index::default(),
+            waiters: Waiters::default(),
+            next_id,
+            next_lease: 1,
+            staged: VecDeque::new(),
+            unhurried: HashSet::new(),
+            tickets: 0,
+            handouts: Vec::new(),
+            totals: Totals::default(),
+        };
+        for task in tasks {
+            state.next_id = state.next_id.max(task.id.0 + 1);
+            state.next_lease = state.next_lease.max(task.lease().map_or(0, |lease| lease.id.0) + 1);
+            let queue = state.index.intern(&task.queue);
+            let task = Task { queue, ..task };
+            state.index.add(&task);
+            state.tasks.insert(task.id, task);
+        }
+        for queue in paused {
+            let name = state.index.intern(&queue);
+            state.index.queue_mut(&name).paused = true;
+        }
+        state
+    }
+
+    pub(crate) fn task(&self, id: TaskId) -> Option<&Task> {
+        self.tasks.get(&id).filter(|task| !matches!(task.phase, Phase::Arriving { .. }))
+    }
+
+    /// Puts a task into another phase and keeps the indexes.
+    fn move_to(&mut self, id: TaskId, phase: Phase) {
+        let Some(task) = self.tasks.get_mut(&id) else { return };
+        self.index.take(task);
+        task.phase = phase;
+        self.index.add(task);
+    }
+
+    /// Has a task written as it stands.
+    fn touch(&mut self, id: TaskId) -> Ticket {
+        self.stage(Change::Touch(id))
+    }
+
+    fn stage(&mut self, change: Change) -> Ticket {
+        self.staged.push_back(change);
+        self.tickets += 1;
+        Ticket(self.tickets)
+    }
+
+    /// The newest change: everything so far is safe when this is.
+    pub(crate) fn last_ticket(&self) -> Ticket {
+        Ticket(self.tickets)
+    }
+
+    fn new_lease(&mut self) -> LeaseId {
+        let lease = LeaseId(self.next_lease);
+        self.next_lease += 1;
+        lease
+    }
+
+    /// Forgets a task.
+    fn remove(&mut self, id: TaskId) -> Ticket {
+        if let Some(task) = self.tasks.remove(&id) {
+            self.index.take(&task);
+        }
+        self.unhurried.remove(&id);
+        self.touch(id)
+    }
+
+    pub(crate) fn work(&self) -> Work {
+        match (self.staged.is_empty(), self.unhurried.is_empty()) {
+            (false, _) => Work::Waited,
+            (true, false) => Work::Unhurried,
+            (true, true) => Work::Nothing,
+        }
+    }
+
+    /// When the next timer runs out.
+    pub(crate) fn next_timer_ms(&self) -> Option<u64> {
+        self.index.timers.first().map(|(at_ms, _)| *at_ms)
+    }
+
+    /// Takes up to `max` changes for one commit: what to write, which tasks arrive with it, and how far it goes.
+    pub(crate) fn take_batch(
+        &mut self,
+        max: usize,
+        encode: impl Fn(&Task) -> Result<Vec<u8>, TasksError>,
+    ) -> Result<(Batch, Vec<TaskId>, Ticket), TasksError> {
+        let taken = max.min(self.staged.len());
+        let mut batch = Batch { next_id: self.next_id, ..Batch::default() };
+        let mut arriving = Vec::new();
+        // Tasks that are gone have a change of their own.
+        let unhurried = std::mem::take(&mut self.unhurried);
+        for task in unhurried.iter().filter_map(|id| self.tasks.get(id)) {
+            batch.puts.push((task.id, encode(task)?, None));
+        }
+        let mut seen = unhurried;
+        for change in self.staged.drain(..taken) {
+            let (id, job) = match change {
+                Change::Arrive(id, job) => (id, Some(job)),
+                Change::Touch(id) => (id, None),
+                Change::Pause(queue, paused) => {
+                    batch.paused.push((queue.to_string(), paused));
+                    continue;
+                }
+            };
+            // Only a task that is not on disk yet arrives, and that is its first change.
+            if !seen.insert(id) {
+                continue;
+            }
+            arriving.extend(job.is_some().then_some(id));
+            match self.tasks.get(&id) {
+                Some(task) => batch.puts.push((id, encode(task)?, job)),
+                None => batch.removes.push(id),
+            }
+        }
+        Ok((batch, arriving, Ticket(self.tickets - self.staged.len() as u64)))
+    }
+}

@@ -1,0 +1,278 @@
+use std::{sync::Arc, thread::JoinHandle, time::Duration};
+
+use bytes::Bytes;
+
+use crate::{
+    LeaseId, Leased, QueueFigures, TaskId, TaskState, TaskView, TasksConfig, TasksError, TasksFigures, WorkerState,
+    clock::{Clock, wall_ms},
+    decide::{self, Arrived},
+    disk::{self, Database},
+    fetch,
+    job::Job,
+    shared::Shared,
+    state::{Claim, Filter, Handout, Limits, State, Ticket},
+    task::Failure,
+    workers::Workers,
+    writer,
+};
+
+/// Bytes of a message or a class of error that are kept: Faktory's bounds, and a little more for other alphabets.
+const MESSAGE_BYTES_MAX: usize = 2_000;
+const KIND_BYTES_MAX: usize = 200;
+/// Lines of a backtrace that are kept: Faktory's bound.
+const BACKTRACE_LINES_MAX: usize = 50;
+/// Bytes of one line of a backtrace that are kept.
+const BACKTRACE_LINE_BYTES_MAX: usize = 500;
+
+/// The tasks: a handle that is cheap to clone. A method that changes something returns when the change is as safe as the
+/// durability says.
+#[derive(Clone)]
+pub struct Tasks {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    config: TasksConfig,
+    workers: Workers,
+    writer: Option<JoinHandle<()>>,
+}
+
+/// Which tasks a list has.
+#[derive(Debug, Clone, Default)]
+pub struct TaskFilter {
+    /// Only those of this queue.
+    pub queue: Option<String>,
+    /// Only those in this state.
+    pub state: Option<TaskState>,
+    /// Only those after this one.
+    pub after: Option<TaskId>,
+}
+
+impl std::fmt::Debug for Tasks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tasks").field("path", &self.inner.config.path).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Inner {
+    /// What was changed is written before the last handle is gone.
+    fn drop(&mut self) {
+        self.shared.close();
+        if let Some(writer) = self.writer.take() {
+            // A panic there has been reported, and there is nothing left to do.
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Tasks {
+    /// Opens the file, or makes it, and takes up where it was left. Blocks while it reads.
+    pub fn open(config: TasksConfig) -> Result<Self, TasksError> {
+        let database = Database::open(&config.path, config.durability)?;
+        let clock = Clock::new();
+        let content = database.load()?;
+        let (now_ms, wall_ms) = (clock.now_ms(), wall_ms());
+        let decode = |(id, record): &(TaskId, Vec<u8>)| disk::decode(*id, record, now_ms, wall_ms);
+        let tasks = content.records.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
+        let limits = Limits { tasks_max: config.tasks_max, dead_max: config.dead_max };
+        let state = State::new(limits, content.next_id, tasks, content.paused);
+        let workers = Workers::new(state.holders());
+        let shared = Shared::new(clock, database, state);
+        let writer = Some(writer::start(Arc::clone(&shared))?);
+        Ok(Self { inner: Arc::new(Inner { shared, config, workers, writer }) })
+    }
+
+    /// What they were opened with.
+    pub fn config(&self) -> &TasksConfig {
+        &self.inner.config
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.inner.shared
+    }
+
+    pub(crate) fn workers(&self) -> &Workers {
+        &self.inner.workers
+    }
+
+    /// Takes a job of the Faktory work protocol: a JSON object with `jid`, `jobtype` and `args`.
+    pub async fn push(&self, job: Bytes) -> Result<TaskId, TasksError> {
+        let arrived = self.offer(job)?;
+        self.shared().safe(arrived.ticket).await?;
+        Ok(arrived.id)
+    }
+
+    /// Takes jobs, each for itself; all of them share one wait.
+    pub async fn push_all(&self, jobs: Vec<Bytes>) -> Result<Vec<Result<TaskId, TasksError>>, TasksError> {
+        let offered: Vec<_> = jobs.into_iter().map(|job| self.offer(job)).collect();
+        let last = offered.iter().flatten().map(|arrived| arrived.ticket).max();
+        if let Some(ticket) = last {
+            self.shared().safe(ticket).await?;
+        }
+        Ok(offered.into_iter().map(|arrived| arrived.map(|arrived| arrived.id)).collect())
+    }
+
+    fn offer(&self, payload: Bytes) -> Result<Arrived, TasksError> {
+        self.shared().check()?;
+        let bytes_max = self.config().job_bytes_max;
+        if payload.len() > bytes_max {
+            return Err(TasksError::TooLarge { bytes_max });
+        }
+        decide::offer(self.shared(), Job::parse(&payload)?, &payload)
+    }
+
+    /// The next task of the first of these queues that has one; none within `wait`.
+    pub async fn fetch(&self, worker: &str, queues: &[&str], wait: Duration) -> Result<Option<Leased>, TasksError> {
+        fetch::fetch(self.shared(), worker, queues, wait).await
+    }
+
+    /// The task is done and forgotten. An error where this lease has ended.
+    pub async fn acknowledge(&self, id: TaskId, lease: LeaseId) -> Result<(), TasksError> {
+        let held = self.settle(|shared| shared.change(|state, _| state.acknowledge(Claim::Lease(id, lease)))).await?;
+        if held { Ok(()) } else { Err(TasksError::NotHeld(id.to_string())) }
+    }
+
+    /// The task has failed. An error where this lease has ended.
+    pub async fn fail(&self, id: TaskId, lease: LeaseId, kind: &str, message: &str) -> Result<(), TasksError> {
+        let failure = failure(kind, message, Vec::new());
+        let held = self.settle(|shared| decide::fail(shared, Claim::Lease(id, lease), failure)).await?;
+        if held { Ok(()) } else { Err(TasksError::NotHeld(id.to_string())) }
+    }
+
+    /// The worker goes on: its lease begins anew.
+    pub async fn renew(&self, id: TaskId, lease: LeaseId) -> Result<(), TasksError> {
+        let held =
+            self.settle(|shared| shared.change(|state, now_ms| state.renew(now_ms, Claim::Lease(id, lease)))).await?;
+        if held { Ok(()) } else { Err(TasksError::NotHeld(id.to_string())) }
+    }
+
+    /// Takes back a task that its worker never got.
+    pub(crate) fn give_back(&self, id: TaskId, lease: LeaseId) {
+        self.shared().change(|state, now_ms| state.give_back(now_ms, Handout { id, lease }));
+    }
+
+    /// Asks a worker to take no more tasks, or to end; it hears when it beats. False: no worker of this name is known.
+    pub fn signal(&self, worker: &str, state: WorkerState) -> bool {
+        self.workers().signal(worker, state)
+    }
+
+    /// As a worker of the Faktory protocol says it. False: it does not hold the job (any more).
+    pub(crate) async fn acknowledge_job(&self, worker: &str, jid: &str) -> Result<bool, TasksError> {
+        self.settle(|shared| shared.change(|state, _| state.acknowledge(Claim::Job { worker, jid }))).await
+    }
+
+    pub(crate) async fn fail_job(
+        &self,
+        worker: &str,
+        jid: &str,
+        (kind, message): (&str, &str),
+        backtrace: Vec<String>,
+    ) -> Result<bool, TasksError> {
+        let failure = failure(kind, message, backtrace);
+        self.settle(|shared| decide::fail(shared, Claim::Job { worker, jid }, failure)).await
+    }
+
+    /// Changes something, and waits until it is safe where it was changed.
+    async fn settle(&self, change: impl FnOnce(&Shared) -> Option<Ticket>) -> Result<bool, TasksError> {
+        self.shared().check()?;
+        match change(self.shared()) {
+            Some(ticket) => self.shared().safe(ticket).await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Up to `limit` tasks in the order in which they were accepted, without their jobs; and the task after which the list
+    /// goes on, if it does. A page may be short and still have a next one.
+    pub fn list(&self, filter: TaskFilter, limit: usize) -> (Vec<TaskView>, Option<TaskId>) {
+        let TaskFilter { queue, state, after } = filter;
+        let now_ms = self.shared().clock.now_ms();
+        self.shared().read(|tasks| {
+            let (found, next) = tasks.list(&Filter { queue, state, after, limit });
+            (found.into_iter().filter_map(|task| TaskView::of(task, now_ms)).collect(), next)
+        })
+    }
+
+    /// A task with its job.
+    pub fn get(&self, id: TaskId) -> Result<TaskView, TasksError> {
+        let now_ms = self.shared().clock.now_ms();
+        let view = self.shared().read(|state| state.task(id).and_then(|task| TaskView::of(task, now_ms)));
+        let view = view.ok_or(TasksError::NotFound(id))?;
+        // Acknowledged between the two looks: then it is gone.
+        let job = self.shared().database.job(id)?.ok_or(TasksError::NotFound(id))?;
+        Ok(TaskView { job: Some(serde_json::from_slice(&job).map_err(TasksError::disk)?), ..view })
+    }
+
+    /// Has a dead or delayed task run now; a dead one has all its attempts again.
+    pub async fn retry(&self, id: TaskId) -> Result<(), TasksError> {
+        self.shared().check()?;
+        let ticket = self.shared().change(|state, now_ms| state.retry(now_ms, id))?;
+        self.shared().safe(ticket).await
+    }
+
+    /// Forgets a task. A worker that holds it finds out when it acknowledges.
+    pub async fn delete(&self, id: TaskId) -> Result<(), TasksError> {
+        self.shared().check()?;
+        let ticket = self.shared().change(|state, _| state.delete(id))?;
+        self.shared().safe(ticket).await
+    }
+
+    /// Forgets every task, or every task of one queue.
+    pub async fn clear(&self, queue: Option<&str>) -> Result<(), TasksError> {
+        self.shared().check()?;
+        let mut after = None;
+        loop {
+            let (next, ticket) = self.shared().change(|state, _| (state.clear(queue, after), state.last_ticket()));
+            self.shared().safe(ticket).await?;
+            after = next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Has a queue hand nothing out, or hand out again. It still takes tasks. A queue that does not exist stays so.
+    pub async fn pause(&self, queue: &str, paused: bool) -> Result<(), TasksError> {
+        self.shared().check()?;
+        let ticket = self.shared().change(|state, now_ms| state.pause(now_ms, queue, paused));
+        self.shared().safe(ticket).await
+    }
+
+    /// What the tasks are, and what they have done.
+    pub fn figures(&self) -> TasksFigures {
+        let (queues, totals) = self.shared().read(|state| (state.queue_figures(), state.totals));
+        let mut figures = TasksFigures {
+            queues: queues.into_iter().collect::<std::collections::BTreeMap<Arc<str>, QueueFigures>>(),
+            done: totals.done,
+            failed: totals.failed,
+            late: totals.late,
+            dead_dropped: totals.buried_dropped,
+            ..TasksFigures::default()
+        };
+        self.shared().counters.fill(&mut figures);
+        figures
+    }
+}
+
+/// What a worker said, as much of it as is kept.
+fn failure(kind: &str, message: &str, mut backtrace: Vec<String>) -> Failure {
+    let named = |text: &str, bytes_max| match text.trim() {
+        "" => "unknown".to_owned(),
+        text => cut(text, bytes_max).to_owned(),
+    };
+    backtrace.truncate(BACKTRACE_LINES_MAX);
+    for line in &mut backtrace {
+        line.truncate(cut(line, BACKTRACE_LINE_BYTES_MAX).len());
+    }
+    Failure {
+        failed_at_ms: wall_ms(),
+        kind: named(kind, KIND_BYTES_MAX),
+        message: named(message, MESSAGE_BYTES_MAX),
+        backtrace,
+    }
+}
+
+/// As much of a text as fits.
+fn cut(text: &str, bytes_max: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes_max)).unwrap_or(text)
+}
