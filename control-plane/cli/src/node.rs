@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 use switchyard_cache::SHARDS_MAX;
-use switchyard_node::{Node, NodeConfig, compiled_dir};
+use switchyard_node::{Durability, Node, NodeConfig, compiled_dir};
 use switchyard_replay::Size;
 use switchyard_types::NodeId;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,15 @@ pub(crate) struct NodeArguments {
     /// Where the cache listens in the Redis protocol; port 0: any free port
     #[arg(long, default_value = "127.0.0.1:6380", value_name = "ADDRESS")]
     resp: SocketAddr,
+    /// Where tasks are pushed and worked off in the Faktory work protocol; port 0: any free port
+    #[arg(long, default_value = "127.0.0.1:7419", value_name = "ADDRESS")]
+    faktory: SocketAddr,
+    /// Where the node answers HTTP: metrics in (OTLP) and out (Prometheus), tasks, alerts, scores; port 0: any free port
+    #[arg(long, default_value = "127.0.0.1:7071", value_name = "ADDRESS")]
+    http: SocketAddr,
+    /// What an acknowledged task survives: the end of the process, or a loss of power (disk)
+    #[arg(long, value_name = "WHAT", default_value = "disk", value_parser = durability)]
+    task_durability: Durability,
     /// What the cache may hold: 10000 counts entries, 256MiB counts bytes; default: what was given last, else 256MiB
     #[arg(long, value_name = "SIZE")]
     cache_budget: Option<Size>,
@@ -43,6 +52,9 @@ impl NodeArguments {
             data_dir: self.data.clone(),
             labels: self.label.iter().cloned().collect::<BTreeMap<_, _>>(),
             resp_listen: self.resp,
+            faktory_listen: self.faktory,
+            http_listen: self.http,
+            durability: self.task_durability,
             cache_budget: self.cache_budget.as_ref().map(Size::budget),
             cache_shards: self.cache_shards,
         }
@@ -52,6 +64,14 @@ impl NodeArguments {
 fn shards(text: &str) -> Result<usize, String> {
     let valid = |shards: &usize| (1..=SHARDS_MAX).contains(shards) && shards.is_power_of_two();
     text.parse().ok().filter(valid).ok_or_else(|| format!("expected a power of two from 1 to {SHARDS_MAX}"))
+}
+
+fn durability(text: &str) -> Result<Durability, String> {
+    match text {
+        "process" => Ok(Durability::Process),
+        "disk" => Ok(Durability::Disk),
+        _ => Err("expected process or disk".to_owned()),
+    }
 }
 
 fn label(text: &str) -> Result<(String, String), String> {

@@ -78,8 +78,18 @@ fn a_context_file_that_others_may_read_is_refused() {
 fn one_data_folder_is_for_one_process() {
     let scratch = Scratch::new();
     let _dev = scratch.dev(&[]);
-    let second = scratch.run(&["dev", "--listen", "127.0.0.1:0", "--resp", "127.0.0.1:0"]);
+    let second = scratch.run(&[
+        "dev",
+        "--listen",
+        "127.0.0.1:0",
+        "--resp",
+        "127.0.0.1:0",
+        "--faktory",
+        "127.0.0.1:0",
+        "--http",
+        "127.0.0.1:0",
+    ]);
     assert!(second.status == 1 && second.stderr.contains("in use by another process"), "{}", second.stderr);
-    let node = scratch.run(&["node", "--resp", "127.0.0.1:0"]);
+    let node = scratch.run(&["node", "--resp", "127.0.0.1:0", "--faktory", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
     assert_eq!((node.status, node.stdout.as_str()), (1, ""), "{}", node.stderr);
 }

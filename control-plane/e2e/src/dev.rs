@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     admin::{Admin, caching_strategy},
     paths,
-    process::{Process, Ready},
+    process::{ANY_PORTS, Process, Ready},
     resp::{Reply, RespClient},
 };
 
@@ -56,7 +56,7 @@ impl Dev {
     pub fn start(cache_budget: &str, cache_shards: usize) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("switchyard-e2e-").tempdir()?;
         let (data, shards) = (folder.path().join("data").into_os_string(), cache_shards.to_string());
-        let ports = ["--listen", "127.0.0.1:0", "--resp", "127.0.0.1:0"];
+        let ports = ["--listen", "127.0.0.1:0"].into_iter().chain(ANY_PORTS);
         let mut arguments = vec!["dev".into(), "--data".into(), data];
         arguments.extend(ports.map(Into::into));
         arguments.extend(["--cache-budget", cache_budget, "--cache-shards", &shards].map(Into::into));

@@ -26,6 +26,9 @@ const POLL: Duration = Duration::from_millis(2);
 /// Lines of the log that an error repeats.
 const LOG_LINES_MAX: usize = 20;
 
+/// Arguments that give every engine of a node any free port.
+pub const ANY_PORTS: [&str; 6] = ["--resp", "127.0.0.1:0", "--faktory", "127.0.0.1:0", "--http", "127.0.0.1:0"];
+
 /// The line that `-o json` prints when everything listens.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Ready {
@@ -33,6 +36,10 @@ pub struct Ready {
     pub server: Option<String>,
     /// Address of the RESP port.
     pub resp: String,
+    /// Address of the Faktory port.
+    pub faktory: String,
+    /// Address of the node's HTTP port.
+    pub http: String,
     /// The node's id.
     pub node: String,
     /// Only when it was newly made.

@@ -112,7 +112,19 @@ async fn the_server_keeps_what_it_was_told_over_a_restart() {
     healthy.await.unwrap();
     let (data, context) = (dev.data(), dev.process().context().to_owned());
     let folder = dev.kill().unwrap();
-    let arguments = ["dev", "--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0", "--resp", "127.0.0.1:0"];
+    let arguments = [
+        "dev",
+        "--data",
+        data.to_str().unwrap(),
+        "--listen",
+        "127.0.0.1:0",
+        "--resp",
+        "127.0.0.1:0",
+        "--faktory",
+        "127.0.0.1:0",
+        "--http",
+        "127.0.0.1:0",
+    ];
     let again = switchyard_e2e::process::Process::start(folder.path(), &arguments).unwrap();
     assert!(again.ready().token.is_none(), "the token is shown once");
     let admin = switchyard_e2e::admin::Admin::from_context(&context).unwrap();

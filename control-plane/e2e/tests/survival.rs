@@ -49,7 +49,17 @@ async fn a_node_serves_its_last_healthy_set_alone() {
     let folder = dev.kill().unwrap();
     load.finish().unwrap();
 
-    let arguments = ["node", "--data", data.to_str().unwrap(), "--resp", "127.0.0.1:0"];
+    let arguments = [
+        "node",
+        "--data",
+        data.to_str().unwrap(),
+        "--resp",
+        "127.0.0.1:0",
+        "--faktory",
+        "127.0.0.1:0",
+        "--http",
+        "127.0.0.1:0",
+    ];
     let node = Process::start(folder.path(), &arguments).unwrap();
     let mut client = RespClient::connect(node.ready().resp.as_str()).unwrap();
     for (field, remembered) in [("cache_budget_unit", "entries"), ("cache_budget", "1000"), ("cache_shards", "2")] {

@@ -5,6 +5,7 @@ use std::{
 };
 
 use switchyard_host::caching::{Budget, Unit};
+use switchyard_tasks::Durability;
 
 /// What a cache may hold of which nobody ever said it: little enough for any machine that runs one.
 pub(crate) const CACHE_BUDGET: Budget = Budget { unit: Unit::Bytes, capacity: 256 << 20 };
@@ -19,6 +20,12 @@ pub struct NodeConfig {
     pub labels: BTreeMap<String, String>,
     /// Where the cache is spoken to in the Redis protocol. Port 0: any free port.
     pub resp_listen: SocketAddr,
+    /// Where tasks are pushed and worked off in the Faktory work protocol. Port 0: any free port.
+    pub faktory_listen: SocketAddr,
+    /// Where the node answers HTTP: metrics in and out, tasks, alerts, scores. Port 0: any free port.
+    pub http_listen: SocketAddr,
+    /// What an acknowledged task survives.
+    pub durability: Durability,
     /// What the cache may hold; none: what was given last for this data folder, else 256 MiB.
     pub cache_budget: Option<Budget>,
     /// Into how many shards the cache is split; none: what was given last for this data folder, else as many as the

@@ -24,4 +24,5 @@ mod upstream;
 pub use config::{NodeConfig, compiled_dir};
 pub use error::NodeError;
 pub use node::{Node, NodeHandle};
+pub use switchyard_tasks::Durability;
 pub use upstream::Upstream;

@@ -1,5 +1,6 @@
 use std::{io, net::SocketAddr, time::Duration};
 
+use axum::Router;
 use tokio::{net::TcpListener, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -23,13 +24,20 @@ pub struct TelemetryService {
     telemetry: Telemetry,
     listener: TcpListener,
     webhook: Option<Webhook>,
+    routes: Router,
 }
 
 impl TelemetryService {
     /// A service on a listener that is bound already. Fails where the webhook's address is not one that may be called.
     pub fn new(telemetry: Telemetry, listener: TcpListener) -> Result<Self, TelemetryError> {
         let webhook = telemetry.config().webhook.as_ref().map(|config| telemetry.alerts().webhook(config));
-        Ok(Self { webhook: webhook.transpose()?.flatten(), telemetry, listener })
+        Ok(Self { webhook: webhook.transpose()?.flatten(), telemetry, listener, routes: Router::new() })
+    }
+
+    /// Also serves these, which have no fallback of their own.
+    #[must_use]
+    pub fn with_routes(self, routes: Router) -> Self {
+        Self { routes, ..self }
     }
 
     /// Where it listens.
@@ -39,7 +47,7 @@ impl TelemetryService {
 
     /// Serves until `stop`, then finishes the requests that have begun and saves the active alerts.
     pub async fn run(self, stop: CancellationToken) -> Result<(), TelemetryError> {
-        let Self { telemetry, listener, webhook } = self;
+        let Self { telemetry, listener, webhook, routes } = self;
         // Before the first request: the node's own series are there, and nobody can take their names.
         collect_once(&telemetry).await;
         let tasks = TaskTracker::new();
@@ -48,7 +56,7 @@ impl TelemetryService {
         let file = telemetry.config().alerts_file.clone().map(AlertsFile::new);
         file.map(|file| tasks.spawn(save(telemetry.clone(), file, stop.clone())));
 
-        let served = serve(telemetry, listener, &stop).await;
+        let served = serve(telemetry, listener, routes, &stop).await;
         stop.cancel();
         tasks.close();
         tasks.wait().await;
@@ -56,9 +64,15 @@ impl TelemetryService {
     }
 }
 
-async fn serve(telemetry: Telemetry, listener: TcpListener, stop: &CancellationToken) -> Result<(), TelemetryError> {
+async fn serve(
+    telemetry: Telemetry,
+    listener: TcpListener,
+    routes: Router,
+    stop: &CancellationToken,
+) -> Result<(), TelemetryError> {
     let listener = BoundedListener::new(listener, telemetry.config().connections_max);
-    let serving = axum::serve(listener, router(telemetry)).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let serving =
+        axum::serve(listener, router(telemetry).merge(routes)).with_graceful_shutdown(stop.clone().cancelled_owned());
     let out_of_patience = async {
         stop.cancelled().await;
         tokio::time::sleep(SHUTDOWN_TIMEOUT).await;

@@ -55,7 +55,19 @@ impl Scratch {
     }
 
     pub fn dev(&self, arguments: &[&str]) -> Running {
-        let all = ["dev", "--listen", "127.0.0.1:0", "--resp", "127.0.0.1:0", "--cache-budget", "100"];
+        let all = [
+            "dev",
+            "--listen",
+            "127.0.0.1:0",
+            "--resp",
+            "127.0.0.1:0",
+            "--faktory",
+            "127.0.0.1:0",
+            "--http",
+            "127.0.0.1:0",
+            "--cache-budget",
+            "100",
+        ];
         Running::start(self.command(&[&all, arguments].concat()))
     }
 }

@@ -2,6 +2,8 @@
 //! slots, its addresses, its figures and what runs it. The rest of the node knows engines by nothing else.
 
 mod cache;
+mod tasks;
+mod telemetry;
 
 use std::{collections::BTreeMap, error::Error, net::SocketAddr, sync::Arc};
 
@@ -30,6 +32,9 @@ pub(crate) struct Engine {
     pub(crate) run: Run,
 }
 
+/// What an engine serves on the node's own HTTP listener.
+type Routes = axum::Router;
+
 pub(crate) type Figures = Arc<dyn Fn() -> BTreeMap<String, f64> + Send + Sync>;
 pub(crate) type Run = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, Result<(), EngineError>> + Send>;
 
@@ -44,7 +49,11 @@ pub(crate) struct Ground<'a> {
 
 /// Every engine that the configuration asks for.
 pub(crate) async fn start(ground: &Ground<'_>) -> Result<Vec<Engine>, NodeError> {
-    Ok(vec![cache::start(ground).await?])
+    let cache = cache::start(ground).await?;
+    let (tasks, routes) = tasks::start(ground).await?;
+    // Last: it serves what the others have to say over HTTP.
+    let telemetry = telemetry::start(ground, routes).await?;
+    Ok(vec![cache, tasks, telemetry])
 }
 
 async fn listen(protocol: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), NodeError> {

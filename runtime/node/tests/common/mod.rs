@@ -18,6 +18,7 @@ use switchyard_host::{
 };
 use switchyard_node::{Node, NodeConfig, NodeError, NodeHandle, Upstream, compiled_dir};
 use switchyard_store::{BlobStore, ConfigStore, EmbeddedStore, Operation, Transaction, keyspace};
+use switchyard_tasks::Durability;
 use switchyard_types::{Digest, Generation, NodeStatus, SlotStatus, StrategyDocument};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -125,6 +126,9 @@ impl Fleet {
             data_dir: self.data().to_owned(),
             labels: [("region".to_owned(), "eu".to_owned())].into(),
             resp_listen: "127.0.0.1:0".parse().unwrap(),
+            faktory_listen: "127.0.0.1:0".parse().unwrap(),
+            http_listen: "127.0.0.1:0".parse().unwrap(),
+            durability: Durability::Process,
             cache_budget: Some(Budget { unit: Unit::Entries, capacity: 100 }),
             cache_shards: Some(2),
         }
