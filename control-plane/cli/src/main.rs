@@ -29,6 +29,7 @@ mod replay;
 mod runtime;
 mod shutdown;
 mod table;
+mod tasks;
 
 use std::process::ExitCode;
 
@@ -60,6 +61,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Verb::Get(verb) => get::run(verb, global),
         Verb::Delete(verb) => delete::run(verb, global),
         Verb::Replay(verb) => replay::run(verb, global),
+        Verb::Tasks { verb } => tasks::run(verb, global),
         Verb::Health => health::run(global),
     }
 }

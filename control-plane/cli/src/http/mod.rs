@@ -2,5 +2,7 @@
 
 mod client;
 mod connection;
+mod tasks;
 
 pub(crate) use client::Client;
+pub(crate) use connection::{Connection, Source};
