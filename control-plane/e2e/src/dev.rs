@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    admin::{Admin, caching_strategy},
+    admin::{Admin, caching_strategy, strategy},
     paths,
     process::{ANY_PORTS, Process, Ready},
     resp::{Reply, RespClient},
@@ -130,10 +130,20 @@ impl Dev {
         what: &str,
         condition: impl Fn(&SlotStatus, &NodeStatus) -> bool,
     ) -> Result<SlotStatus> {
+        self.slot_reported(StrategyKind::Caching, what, condition).await
+    }
+
+    /// The same for the slot of another kind.
+    pub async fn slot_reported(
+        &self,
+        kind: StrategyKind,
+        what: &str,
+        condition: impl Fn(&SlotStatus, &NodeStatus) -> bool,
+    ) -> Result<SlotStatus> {
         let end = Instant::now() + FLIP_DEADLINE;
         loop {
             if let Some(status) = self.status().await?
-                && let Some(slot) = status.slots.iter().find(|slot| slot.slot.kind == StrategyKind::Caching)
+                && let Some(slot) = status.slots.iter().find(|slot| slot.slot.kind == kind)
                 && condition(slot, &status)
             {
                 return Ok(slot.clone());
@@ -155,6 +165,12 @@ impl Dev {
         self.declare(plugin, None).await?;
         self.flipped(plugin).await?;
         self.active(plugin).await
+    }
+
+    /// Declares that this plugin decides for the slots of a kind, and waits until the node says that it does.
+    pub async fn activate_for(&self, kind: StrategyKind, plugin: &Published) -> Result<SlotStatus> {
+        self.admin.apply(&strategy(kind, kind.as_str(), &plugin.reference, None)).await?.accepted()?;
+        self.slot_reported(kind, &plugin.reference, |slot, _| is_active(slot, plugin.digest)).await
     }
 
     /// What the node last reported.
