@@ -1,0 +1,8 @@
+//! The side where clients are.
+
+mod connection;
+mod peer;
+mod stream;
+
+pub(crate) use connection::converse;
+pub(crate) use peer::{Busy, Peer};

@@ -1,0 +1,107 @@
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use http::HeaderValue;
+
+use crate::{GatewayConfig, clock::Clock};
+
+/// No request's head has begun.
+const NONE: u64 = u64::MAX;
+
+/// A client's connection: who it is for the backends, and what it is doing.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    /// Its address, as `X-Forwarded-For` has it.
+    pub(crate) address: HeaderValue,
+    /// What `Forwarded` says of it (RFC 7239).
+    pub(crate) forwarded: HeaderValue,
+    clock: Clock,
+    requests: AtomicU64,
+    head_since_ms: AtomicU64,
+    idle_since_ms: AtomicU64,
+}
+
+/// What is wrong with a connection that has been watched for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Well,
+    /// It rests for too long.
+    Resting,
+    /// Its request's head does not end.
+    Stuck,
+}
+
+impl Peer {
+    pub(crate) fn new(address: SocketAddr, clock: Clock) -> Arc<Self> {
+        // A client of IPv4 on a listener for both is one of IPv4.
+        let ip = address.ip().to_canonical();
+        let node = match ip {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("\"[{ip}]\""),
+        };
+        Arc::new(Self {
+            address: text(&ip.to_string()),
+            forwarded: text(&format!("for={node};proto=http")),
+            clock,
+            requests: AtomicU64::new(0),
+            head_since_ms: AtomicU64::new(NONE),
+            idle_since_ms: AtomicU64::new(clock.now_ms()),
+        })
+    }
+
+    /// Bytes came: between requests they are the next head's.
+    pub(crate) fn received(&self) {
+        if self.requests.load(Ordering::Relaxed) == 0 && self.head_since_ms.load(Ordering::Relaxed) == NONE {
+            self.head_since_ms.store(self.clock.now_ms(), Ordering::Relaxed);
+        }
+    }
+
+    /// A request has its head. It is busy until what is returned is dropped.
+    pub(crate) fn busy(self: &Arc<Self>) -> Busy {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.head_since_ms.store(NONE, Ordering::Relaxed);
+        Busy(self.clone())
+    }
+
+    pub(crate) fn verdict(&self, config: &GatewayConfig) -> Verdict {
+        if self.requests.load(Ordering::Relaxed) > 0 {
+            return Verdict::Well;
+        }
+        let now_ms = self.clock.now_ms();
+        match self.head_since_ms.load(Ordering::Relaxed) {
+            NONE => {
+                let rested = now_ms.saturating_sub(self.idle_since_ms.load(Ordering::Relaxed));
+                if rested >= config.keep_alive_ms { Verdict::Resting } else { Verdict::Well }
+            }
+            since_ms if now_ms.saturating_sub(since_ms) >= config.header_ms => Verdict::Stuck,
+            _ => Verdict::Well,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_test(address: &str) -> Arc<Self> {
+        Self::new(SocketAddr::new(address.parse().expect("an address"), 1), Clock::new())
+    }
+}
+
+fn text(text: &str) -> HeaderValue {
+    // Addresses are visible ASCII.
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+/// A request that has not ended.
+#[derive(Debug)]
+pub(crate) struct Busy(Arc<Peer>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if self.0.requests.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.idle_since_ms.store(self.0.clock.now_ms(), Ordering::Relaxed);
+        }
+    }
+}

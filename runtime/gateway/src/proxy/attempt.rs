@@ -1,0 +1,97 @@
+use std::future::{Future, poll_fn};
+use std::{pin::pin, sync::Arc, task::Poll};
+
+use http::Response;
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::{answer::Link, outgoing::Outgoing, patience::Patience};
+use crate::{
+    Protocol,
+    backend::{Backend, Failure, Http1, send_h2},
+};
+
+/// An answer's head, and what its body comes on.
+pub(crate) type Answered = (Response<Incoming>, Link);
+
+/// One try at one backend. `another`: if it fails there may be a next one.
+pub(crate) async fn attempt(
+    backend: &Arc<Backend>,
+    outgoing: &mut Outgoing,
+    patience: &Patience,
+    another: bool,
+) -> Result<Answered, Failure> {
+    let answered = match backend.protocol {
+        Protocol::Http1 => http1(backend, outgoing, patience, another).await,
+        Protocol::H2 => multiplexed(backend, outgoing, patience, another).await,
+    };
+    // Whatever the connection says: if the body from the client failed, that is why.
+    let client =
+        |failure| outgoing.upload.as_ref().and_then(|upload| upload.failure()).map_or(failure, Failure::Client);
+    answered.map_err(client)
+}
+
+/// A connection from the pool may have been closed by the backend at the moment of its use. That is nobody's failure: the
+/// request is sent once more, on a new connection.
+async fn http1(
+    backend: &Arc<Backend>,
+    outgoing: &mut Outgoing,
+    patience: &Patience,
+    another: bool,
+) -> Result<Answered, Failure> {
+    if let Some(connection) = backend.pooled().await {
+        match on(connection, backend, outgoing, patience, true).await {
+            Err(failure) if stale(failure, outgoing) => backend.distrust_pooled(),
+            done => return done,
+        }
+    }
+    let connection = Http1::new(backend.open(patience.connect()).await?).await?;
+    on(connection, backend, outgoing, patience, another && outgoing.repeatable).await
+}
+
+fn stale(failure: Failure, outgoing: &Outgoing) -> bool {
+    match failure {
+        Failure::Unsent => outgoing.can_resend(),
+        Failure::Lost => outgoing.can_repeat(),
+        _ => false,
+    }
+}
+
+async fn on(
+    mut connection: Box<Http1>,
+    backend: &Backend,
+    outgoing: &mut Outgoing,
+    patience: &Patience,
+    another: bool,
+) -> Result<Answered, Failure> {
+    connection.set_timer(patience.first_at(Instant::now()));
+    let response = connection.send(outgoing.request(backend, another), || patience.overdue()).await?;
+    connection.set_timer(patience.idle_at(Instant::now()));
+    Ok((response, Link::Http1(Some(connection))))
+}
+
+async fn multiplexed(
+    backend: &Arc<Backend>,
+    outgoing: &mut Outgoing,
+    patience: &Patience,
+    another: bool,
+) -> Result<Answered, Failure> {
+    let sender = backend.multiplexed(patience.connect()).await?;
+    let mut timer = Box::pin(tokio::time::sleep_until(patience.first_at(Instant::now())));
+    let mut answer = pin!(send_h2(sender, outgoing.request(backend, another)));
+    let response = poll_fn(|cx| {
+        if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+            return Poll::Ready(answer);
+        }
+        while timer.as_mut().poll(cx).is_ready() {
+            match patience.overdue() {
+                Ok(at) => timer.as_mut().reset(at),
+                Err(failure) => return Poll::Ready(Err(failure)),
+            }
+        }
+        Poll::Pending
+    });
+    let response = response.await?;
+    timer.as_mut().reset(patience.idle_at(Instant::now()));
+    Ok((response, Link::H2(timer)))
+}

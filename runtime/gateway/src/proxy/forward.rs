@@ -1,0 +1,88 @@
+use http::{Response, StatusCode, Version};
+use tokio::time::Instant;
+
+use super::{
+    Placed,
+    answer::{AnswerBody, Download},
+    attempt::{Answered, attempt},
+    headers,
+    patience::Patience,
+    problem::Problem,
+};
+use crate::{
+    RetryOn,
+    backend::{Failure, Flight},
+};
+
+/// Tries the backends that the decision named, in its order, until one has answered.
+pub(super) async fn forward(mut placed: Placed) -> Result<Response<AnswerBody>, Problem> {
+    let route = placed.route.clone();
+    let choice = route.chooser.choose(&route.members);
+    if choice.all_unhealthy {
+        route.counters.all_unhealthy.one();
+    }
+    let tries = choice.order().len().min(route.spec.retry.attempts as usize + 1);
+    let mut begun = placed.begun;
+    let mut last = Failure::Connect;
+    for (number, position) in choice.order().iter().take(tries).enumerate() {
+        let Some(member) = route.members.get(*position) else { break };
+        let flight = Flight::new(member.backend.clone(), begun);
+        let another = number + 1 < tries;
+        let tried = attempt(&member.backend, &mut placed.outgoing, &placed.patience, another).await;
+        begun = Instant::now();
+        match settle(&placed, flight, tried, another, begun) {
+            Settled::Answer(answer) => return Ok(answer),
+            Settled::Failed(failure) => return Err(Problem::of(failure, choice.all_unhealthy)),
+            Settled::Again(failure) => last = failure,
+        }
+        route.counters.retries.one();
+    }
+    Err(Problem::of(last, choice.all_unhealthy))
+}
+
+enum Settled {
+    Answer(Response<AnswerBody>),
+    Failed(Failure),
+    Again(Failure),
+}
+
+fn settle(placed: &Placed, flight: Flight, tried: Result<Answered, Failure>, another: bool, now: Instant) -> Settled {
+    match tried {
+        Ok((response, _)) if another && refused(placed, response.status(), now) => {
+            flight.answered(response.status(), now);
+            Settled::Again(Failure::Lost)
+        }
+        Ok(answered) => {
+            flight.answered(answered.0.status(), now);
+            Settled::Answer(answer(answered, flight, placed.patience.clone()))
+        }
+        Err(failure) => {
+            flight.failed(&failure);
+            if another && may_retry(placed, failure, now) { Settled::Again(failure) } else { Settled::Failed(failure) }
+        }
+    }
+}
+
+fn may_retry(placed: &Placed, failure: Failure, now: Instant) -> bool {
+    let Some(reason) = failure.reason() else { return false };
+    let outgoing = &placed.outgoing;
+    let safe = if failure.nothing_sent() { outgoing.can_resend() } else { outgoing.can_repeat() };
+    safe && placed.route.retries_on(reason) && !placed.patience.is_over(now)
+}
+
+/// Whether an answer says that another backend could do better, and the route wants it asked.
+fn refused(placed: &Placed, status: StatusCode, now: Instant) -> bool {
+    let gateway = [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
+    gateway.contains(&status)
+        && placed.route.retries_on(RetryOn::ServerError)
+        && placed.outgoing.can_repeat()
+        && !placed.patience.is_over(now)
+}
+
+fn answer((response, link): Answered, flight: Flight, patience: Patience) -> Response<AnswerBody> {
+    let (mut head, body) = response.into_parts();
+    headers::answer(&mut head.headers, head.version);
+    head.version = Version::HTTP_11;
+    let download = Download { body, link, flight, patience, progressed: false };
+    Response::from_parts(head, AnswerBody::backend(Box::new(download)))
+}

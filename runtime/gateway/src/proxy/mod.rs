@@ -1,0 +1,89 @@
+//! One request: admitted, given a route, sent to a backend and answered.
+
+mod admit;
+mod answer;
+mod attempt;
+mod forward;
+mod headers;
+mod outgoing;
+mod patience;
+mod problem;
+mod upload;
+mod visit;
+
+use std::sync::Arc;
+
+use http::{Request, Response, StatusCode};
+use http_body::Body;
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+pub(crate) use answer::AnswerBody;
+pub(crate) use upload::{BodyFailure, RequestBody};
+
+use crate::{client::Peer, gateway::Shared, route::Route};
+use forward::forward;
+use outgoing::Outgoing;
+use patience::Patience;
+use problem::Problem;
+use upload::Upload;
+use visit::Visit;
+
+/// Answers a request, whatever it is.
+pub(crate) async fn serve(shared: Arc<Shared>, peer: Arc<Peer>, request: Request<Incoming>) -> Response<AnswerBody> {
+    let begun = Instant::now();
+    let busy = peer.busy();
+    let placed = match place(&shared, &peer, request, begun) {
+        Ok(placed) => placed,
+        Err(problem) => {
+            let mut answer = problem.answer();
+            answer.body_mut().hold(Visit::new(None, busy));
+            return answer;
+        }
+    };
+    let route = placed.route.clone();
+    // Counted before it is sent: a request that its client gives up is one too.
+    let visit = Visit::new(Some(route.clone()), busy);
+    let mut answer = forward(placed).await.unwrap_or_else(|problem| unanswered(&route, problem));
+    route.counters.statuses.count(answer.status());
+    route.counters.latency.record(begun.elapsed());
+    answer.body_mut().hold(visit);
+    answer
+}
+
+fn unanswered(route: &Route, problem: Problem) -> Response<AnswerBody> {
+    if problem.status.is_server_error() {
+        route.counters.unanswered.one();
+    }
+    problem.answer()
+}
+
+/// A request that has its route.
+struct Placed {
+    route: Arc<Route>,
+    outgoing: Outgoing,
+    patience: Patience,
+    begun: Instant,
+}
+
+fn place(shared: &Shared, peer: &Peer, request: Request<Incoming>, begun: Instant) -> Result<Placed, Problem> {
+    let (mut head, incoming) = request.into_parts();
+    let host = admit::admit(&mut head)?;
+    let route = {
+        let table = shared.routes.load();
+        let name = host.as_ref().and_then(admit::without_port);
+        let found = table.find(name, head.uri.path()).cloned();
+        found.ok_or(Problem::new(StatusCode::NOT_FOUND, "no route takes this request"))?
+    };
+    let repeatable = route.may_repeat(&head.method);
+    let bytes_max = route.spec.limits.body_bytes_max;
+    if incoming.size_hint().lower() > bytes_max {
+        return Err(Problem::closing(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than this route takes"));
+    }
+    headers::prepare(&mut head.headers, head.version, host.as_ref(), peer);
+    let upload = (!incoming.is_end_stream()).then(|| Upload::new(incoming, bytes_max, repeatable));
+    let patience = Patience::new(&route.spec.timeouts, begun, upload.clone());
+    let uri = headers::origin_form(head.uri);
+    let outgoing = Outgoing::new(head.method, uri, head.headers, upload, repeatable);
+    Ok(Placed { route, outgoing, patience, begun })
+}
