@@ -44,7 +44,11 @@ impl GatewayService {
     pub async fn run(self, stop: CancellationToken) -> Result<(), GatewayError> {
         let shared = self.gateway.shared.clone();
         let mut clients = JoinSet::new();
-        let served = accept(&self.listener, &shared, &stop, &mut clients).await;
+        let cut = CancellationToken::new();
+        // However this ends, what would not end by itself ends with it.
+        let _cut = cut.clone().drop_guard();
+        let door = Door { shared: shared.clone(), stop: stop.clone(), cut };
+        let served = door.accept(&self.listener, &mut clients).await;
         stop.cancel();
         drop(self.listener);
         let finished = async { while clients.join_next().await.is_some() {} };
@@ -57,54 +61,53 @@ impl GatewayService {
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    shared: &Arc<Shared>,
-    stop: &CancellationToken,
-    clients: &mut JoinSet<()>,
-) -> Result<(), GatewayError> {
-    let mut errors = 0;
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return Ok(()),
-            Some(_) = clients.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, address)) => {
-                    errors = 0;
-                    welcome(stream, address, shared, stop, clients);
-                }
-                Err(error) if errors >= ACCEPT_ERRORS_MAX => return Err(GatewayError::Listen(error)),
-                Err(error) => {
-                    errors += 1;
-                    tracing::warn!(%error, "a client could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
-        }
-    }
+/// What every client gets from the service.
+struct Door {
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+    cut: CancellationToken,
 }
 
-fn welcome(
-    stream: TcpStream,
-    address: SocketAddr,
-    shared: &Arc<Shared>,
-    stop: &CancellationToken,
-    clients: &mut JoinSet<()>,
-) {
-    if clients.len() >= shared.config.connections_max {
-        shared.counters.refused.one();
-        refuse(stream);
-        return;
+impl Door {
+    async fn accept(&self, listener: &TcpListener, clients: &mut JoinSet<()>) -> Result<(), GatewayError> {
+        let mut errors = 0;
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ok(()),
+                Some(_) = clients.join_next() => {}
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, address)) => {
+                        errors = 0;
+                        self.welcome(stream, address, clients);
+                    }
+                    Err(error) if errors >= ACCEPT_ERRORS_MAX => return Err(GatewayError::Listen(error)),
+                    Err(error) => {
+                        errors += 1;
+                        tracing::warn!(%error, "a client could not be accepted");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
     }
-    shared.counters.accepted.one();
-    // A socket that does not take the option still works.
-    let _ = stream.set_nodelay(true);
-    let (shared, stop) = (shared.clone(), stop.clone());
-    clients.spawn(async move {
-        let _present = Present::new(shared.clone());
-        client::converse(stream, address, shared, stop).await;
-    });
+
+    fn welcome(&self, stream: TcpStream, address: SocketAddr, clients: &mut JoinSet<()>) {
+        if clients.len() >= self.shared.config.connections_max {
+            self.shared.counters.refused.one();
+            refuse(stream);
+            return;
+        }
+        self.shared.counters.accepted.one();
+        // A socket that does not take the option still works.
+        let _ = stream.set_nodelay(true);
+        let present = Present::new(self.shared.clone());
+        let (shared, stop, cut) = (self.shared.clone(), self.stop.clone(), self.cut.clone());
+        clients.spawn(async move {
+            let _present = present;
+            client::converse(stream, address, shared, stop, cut).await;
+        });
+    }
 }
 
 /// Says why and closes. The answer fits into the buffer of a fresh socket; if it does not, closing says enough.

@@ -8,6 +8,7 @@ mod h2;
 mod health;
 mod http1;
 mod pool;
+mod upgrade;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
@@ -19,6 +20,7 @@ pub(crate) use flight::Flight;
 pub(crate) use h2::send as send_h2;
 pub(crate) use health::check;
 pub(crate) use http1::Http1;
+pub(crate) use upgrade::{send_upgradable, upgradable};
 
 use crate::{HealthSpec, Protocol, RouteSpec, clock::Clock, route::BackendSpec};
 use connect::Target;

@@ -20,8 +20,14 @@ const LOOK_MS_MIN: u64 = 10;
 const FAREWELL_MS: u64 = 1_000;
 
 /// Serves one client until it leaves, is found resting or stuck, or has been asked to end and did.
-pub(crate) async fn converse(stream: TcpStream, address: SocketAddr, shared: Arc<Shared>, stop: CancellationToken) {
-    let peer = Peer::new(address, shared.clock);
+pub(crate) async fn converse(
+    stream: TcpStream,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+    cut: CancellationToken,
+) {
+    let peer = Peer::new(address, shared.clock, cut);
     let timeout = Duration::from_millis(shared.config.write_ms);
     let io = TokioIo::new(ClientStream::new(stream, peer.clone(), timeout));
     let service = service_fn(|request: Request<Incoming>| {

@@ -1,6 +1,7 @@
 //! The side where clients are.
 
 mod connection;
+mod framing;
 mod peer;
 mod stream;
 

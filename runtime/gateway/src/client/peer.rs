@@ -7,7 +7,9 @@ use std::{
 };
 
 use http::HeaderValue;
+use tokio_util::sync::CancellationToken;
 
+use super::framing::Framing;
 use crate::{GatewayConfig, clock::Clock};
 
 /// No request's head has begun.
@@ -20,6 +22,9 @@ pub(crate) struct Peer {
     pub(crate) address: HeaderValue,
     /// What `Forwarded` says of it (RFC 7239).
     pub(crate) forwarded: HeaderValue,
+    pub(crate) framing: Framing,
+    /// Ends what would not end by itself when the service has drained.
+    pub(crate) cut: CancellationToken,
     clock: Clock,
     requests: AtomicU64,
     head_since_ms: AtomicU64,
@@ -37,7 +42,7 @@ pub(crate) enum Verdict {
 }
 
 impl Peer {
-    pub(crate) fn new(address: SocketAddr, clock: Clock) -> Arc<Self> {
+    pub(crate) fn new(address: SocketAddr, clock: Clock, cut: CancellationToken) -> Arc<Self> {
         // A client of IPv4 on a listener for both is one of IPv4.
         let ip = address.ip().to_canonical();
         let node = match ip {
@@ -47,6 +52,8 @@ impl Peer {
         Arc::new(Self {
             address: text(&ip.to_string()),
             forwarded: text(&format!("for={node};proto=http")),
+            framing: Framing::default(),
+            cut,
             clock,
             requests: AtomicU64::new(0),
             head_since_ms: AtomicU64::new(NONE),
@@ -61,11 +68,11 @@ impl Peer {
         }
     }
 
-    /// A request has its head. It is busy until what is returned is dropped.
-    pub(crate) fn busy(self: &Arc<Self>) -> Busy {
+    /// A request has its head, and a body of this length; none: nobody knows. It is busy until what is returned is dropped.
+    pub(crate) fn busy(self: &Arc<Self>, body_bytes: Option<u64>) -> Busy {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.head_since_ms.store(NONE, Ordering::Relaxed);
-        Busy(self.clone())
+        Busy { peer: self.clone(), body_bytes }
     }
 
     pub(crate) fn verdict(&self, config: &GatewayConfig) -> Verdict {
@@ -85,7 +92,7 @@ impl Peer {
 
     #[cfg(test)]
     pub(crate) fn for_test(address: &str) -> Arc<Self> {
-        Self::new(SocketAddr::new(address.parse().expect("an address"), 1), Clock::new())
+        Self::new(SocketAddr::new(address.parse().expect("an address"), 1), Clock::new(), CancellationToken::new())
     }
 }
 
@@ -96,12 +103,16 @@ fn text(text: &str) -> HeaderValue {
 
 /// A request that has not ended.
 #[derive(Debug)]
-pub(crate) struct Busy(Arc<Peer>);
+pub(crate) struct Busy {
+    peer: Arc<Peer>,
+    body_bytes: Option<u64>,
+}
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        if self.0.requests.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.idle_since_ms.store(self.0.clock.now_ms(), Ordering::Relaxed);
+        self.peer.framing.over(self.body_bytes);
+        if self.peer.requests.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.peer.idle_since_ms.store(self.peer.clock.now_ms(), Ordering::Relaxed);
         }
     }
 }

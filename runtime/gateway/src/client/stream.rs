@@ -13,12 +13,13 @@ use tokio::{
     time::Sleep,
 };
 
-use super::Peer;
+use super::{Peer, framing::Scanner};
 
 /// A client's socket that notes when a head begins and gives up a client that takes nothing.
 pub(crate) struct ClientStream {
     stream: TcpStream,
     peer: Arc<Peer>,
+    scanner: Scanner,
     write_timeout: Duration,
     /// Runs while a write waits: no timer is touched where the client takes what it gets.
     stalled: Option<Pin<Box<Sleep>>>,
@@ -26,7 +27,7 @@ pub(crate) struct ClientStream {
 
 impl ClientStream {
     pub(crate) fn new(stream: TcpStream, peer: Arc<Peer>, write_timeout: Duration) -> Self {
-        Self { stream, peer, write_timeout, stalled: None }
+        Self { stream, peer, scanner: Scanner::new(), write_timeout, stalled: None }
     }
 
     fn written<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -46,8 +47,9 @@ impl AsyncRead for ClientStream {
         let this = self.get_mut();
         let before = buffer.filled().len();
         let read = ready!(Pin::new(&mut this.stream).poll_read(cx, buffer));
-        if buffer.filled().len() > before {
+        if let Some(bytes @ [_, ..]) = buffer.filled().get(before..) {
             this.peer.received();
+            this.scanner.read(&this.peer.framing, bytes);
         }
         Poll::Ready(read)
     }

@@ -1,11 +1,16 @@
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header, request::Parts, uri::Authority};
 
 use super::{headers, problem::Problem};
+use crate::client::Peer;
 
 /// Refuses what no route could take, and says which host the request is for, as the backend will read it.
-pub(crate) fn admit(head: &mut Parts) -> Result<Option<HeaderValue>, Problem> {
+pub(crate) fn admit(head: &mut Parts, peer: &Peer) -> Result<Option<HeaderValue>, Problem> {
     if head.method == Method::CONNECT {
         return Err(Problem::closing(StatusCode::NOT_IMPLEMENTED, "CONNECT is not served here"));
+    }
+    if peer.framing.has_both() {
+        let both = "the request has Content-Length and Transfer-Encoding";
+        return Err(Problem::closing(StatusCode::BAD_REQUEST, both));
     }
     let host = host(&head.uri, &head.headers, head.version)?;
     if head.headers.contains_key(header::VIA) && headers::loops(&head.headers) {

@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use super::{patience::Patience, visit::Visit};
+use super::{patience::Patience, tunnel::Tunnel, visit::Visit};
 use crate::backend::{Flight, Http1};
 
 /// Why an answer broke off after its head was sent: the client sees a connection that closes early.
@@ -33,6 +33,8 @@ pub(crate) struct AnswerBody {
 enum Source {
     Whole(Option<Bytes>),
     Backend(Box<Download>),
+    /// The end of HTTP on this connection; it begins with the request's visit.
+    Tunnel(Option<Box<Tunnel>>),
 }
 
 /// What carries an answer.
@@ -40,8 +42,8 @@ enum Source {
 pub(crate) enum Link {
     /// A connection that this answer drives; none when it has gone back to the pool.
     Http1(Option<Box<Http1>>),
-    /// A stream of a connection that has its own task, and its timer.
-    H2(Pin<Box<Sleep>>),
+    /// A connection that has its own task; the timer of this answer.
+    Elsewhere(Pin<Box<Sleep>>),
 }
 
 /// An answer that comes from a backend.
@@ -63,9 +65,20 @@ impl AnswerBody {
         Self { source: Source::Backend(download), visit: None }
     }
 
-    /// Lets the request count until the body has ended.
+    pub(crate) fn tunnel(tunnel: Tunnel) -> Self {
+        Self { source: Source::Tunnel(Some(Box::new(tunnel))), visit: None }
+    }
+
+    /// Lets the request count until the body, or what the connection became, has ended.
     pub(crate) fn hold(&mut self, visit: Visit) {
-        self.visit = Some(visit);
+        if let Source::Tunnel(tunnel) = &mut self.source
+            && let Some(mut tunnel) = tunnel.take()
+        {
+            tunnel.visit = Some(visit);
+            tokio::spawn(tunnel.carry());
+        } else {
+            self.visit = Some(visit);
+        }
     }
 }
 
@@ -78,6 +91,7 @@ impl Body for AnswerBody {
         let frame = match &mut body.source {
             Source::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Source::Backend(download) => download.poll(cx),
+            Source::Tunnel(_) => Poll::Ready(None),
         };
         if let (Poll::Ready(Some(Ok(frame))), Some(visit)) = (&frame, &body.visit) {
             visit.sent(frame.data_ref().map_or(0, Bytes::len));
@@ -90,6 +104,7 @@ impl Body for AnswerBody {
             Source::Whole(bytes) => bytes.is_none(),
             // An answer without a body is not polled: its connection goes back when this is dropped.
             Source::Backend(download) => download.body.is_end_stream(),
+            Source::Tunnel(_) => true,
         }
     }
 
@@ -97,6 +112,7 @@ impl Body for AnswerBody {
         match &self.source {
             Source::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
             Source::Backend(download) => download.body.size_hint(),
+            Source::Tunnel(_) => SizeHint::with_exact(0),
         }
     }
 }
@@ -142,7 +158,7 @@ impl Download {
             let at = self.patience.idle_at(now);
             match &mut self.link {
                 Link::Http1(Some(connection)) => connection.set_timer(at),
-                Link::H2(timer) => timer.as_mut().reset(at),
+                Link::Elsewhere(timer) => timer.as_mut().reset(at),
                 Link::Http1(None) => {}
             }
         }
@@ -152,7 +168,7 @@ impl Download {
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.link {
             Link::Http1(Some(connection)) => connection.poll_timer(cx),
-            Link::H2(timer) => timer.as_mut().poll(cx),
+            Link::Elsewhere(timer) => timer.as_mut().poll(cx),
             Link::Http1(None) => Poll::Pending,
         }
     }

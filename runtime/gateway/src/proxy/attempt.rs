@@ -1,27 +1,28 @@
-use std::future::{Future, poll_fn};
-use std::{pin::pin, sync::Arc, task::Poll};
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+};
 
 use http::Response;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::{answer::Link, outgoing::Outgoing, patience::Patience};
+use super::{Placed, answer::Link, outgoing::Outgoing, patience::Patience};
 use crate::{
     Protocol,
-    backend::{Backend, Failure, Http1, send_h2},
+    backend::{Backend, Failure, Http1, send_h2, send_upgradable, upgradable},
 };
 
 /// An answer's head, and what its body comes on.
 pub(crate) type Answered = (Response<Incoming>, Link);
 
 /// One try at one backend. `another`: if it fails there may be a next one.
-pub(crate) async fn attempt(
-    backend: &Arc<Backend>,
-    outgoing: &mut Outgoing,
-    patience: &Patience,
-    another: bool,
-) -> Result<Answered, Failure> {
+pub(crate) async fn attempt(backend: &Arc<Backend>, placed: &mut Placed, another: bool) -> Result<Answered, Failure> {
+    let (outgoing, patience) = (&mut placed.outgoing, &placed.patience);
     let answered = match backend.protocol {
+        Protocol::Http1 if placed.upgrade.is_some() => upgrade(backend, outgoing, patience, another).await,
         Protocol::Http1 => http1(backend, outgoing, patience, another).await,
         Protocol::H2 => multiplexed(backend, outgoing, patience, another).await,
     };
@@ -77,8 +78,27 @@ async fn multiplexed(
     another: bool,
 ) -> Result<Answered, Failure> {
     let sender = backend.multiplexed(patience.connect()).await?;
+    elsewhere(send_h2(sender, outgoing.request(backend, another)), patience).await
+}
+
+/// What may become another protocol has a new connection, which does not come back.
+async fn upgrade(
+    backend: &Arc<Backend>,
+    outgoing: &mut Outgoing,
+    patience: &Patience,
+    another: bool,
+) -> Result<Answered, Failure> {
+    let sender = upgradable(backend.open(patience.connect()).await?).await?;
+    elsewhere(send_upgradable(sender, outgoing.request(backend, another)), patience).await
+}
+
+/// Waits for an answer on a connection that another task drives.
+async fn elsewhere(
+    answer: impl Future<Output = Result<Response<Incoming>, Failure>>,
+    patience: &Patience,
+) -> Result<Answered, Failure> {
     let mut timer = Box::pin(tokio::time::sleep_until(patience.first_at(Instant::now())));
-    let mut answer = pin!(send_h2(sender, outgoing.request(backend, another)));
+    let mut answer = pin!(answer);
     let response = poll_fn(|cx| {
         if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
             return Poll::Ready(answer);
@@ -93,5 +113,5 @@ async fn multiplexed(
     });
     let response = response.await?;
     timer.as_mut().reset(patience.idle_at(Instant::now()));
-    Ok((response, Link::H2(timer)))
+    Ok((response, Link::Elsewhere(timer)))
 }

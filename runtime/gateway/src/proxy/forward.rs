@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use http::{Response, StatusCode, Version};
+use hyper::{body::Incoming, upgrade::OnUpgrade};
 use tokio::time::Instant;
 
 use super::{
@@ -6,8 +9,8 @@ use super::{
     answer::{AnswerBody, Download},
     attempt::{Answered, attempt},
     headers,
-    patience::Patience,
     problem::Problem,
+    tunnel::{self, Tunnel},
 };
 use crate::{
     RetryOn,
@@ -28,9 +31,9 @@ pub(super) async fn forward(mut placed: Placed) -> Result<Response<AnswerBody>, 
         let Some(member) = route.members.get(*position) else { break };
         let flight = Flight::new(member.backend.clone(), begun);
         let another = number + 1 < tries;
-        let tried = attempt(&member.backend, &mut placed.outgoing, &placed.patience, another).await;
+        let tried = attempt(&member.backend, &mut placed, another).await;
         begun = Instant::now();
-        match settle(&placed, flight, tried, another, begun) {
+        match settle(&mut placed, flight, tried, another, begun) {
             Settled::Answer(answer) => return Ok(answer),
             Settled::Failed(failure) => return Err(Problem::of(failure, choice.all_unhealthy)),
             Settled::Again(failure) => last = failure,
@@ -46,7 +49,13 @@ enum Settled {
     Again(Failure),
 }
 
-fn settle(placed: &Placed, flight: Flight, tried: Result<Answered, Failure>, another: bool, now: Instant) -> Settled {
+fn settle(
+    placed: &mut Placed,
+    flight: Flight,
+    tried: Result<Answered, Failure>,
+    another: bool,
+    now: Instant,
+) -> Settled {
     match tried {
         Ok((response, _)) if another && refused(placed, response.status(), now) => {
             flight.answered(response.status(), now);
@@ -54,7 +63,7 @@ fn settle(placed: &Placed, flight: Flight, tried: Result<Answered, Failure>, ano
         }
         Ok(answered) => {
             flight.answered(answered.0.status(), now);
-            Settled::Answer(answer(answered, flight, placed.patience.clone()))
+            accept(placed, answered, flight)
         }
         Err(failure) => {
             flight.failed(&failure);
@@ -79,10 +88,25 @@ fn refused(placed: &Placed, status: StatusCode, now: Instant) -> bool {
         && !placed.patience.is_over(now)
 }
 
-fn answer((response, link): Answered, flight: Flight, patience: Patience) -> Response<AnswerBody> {
-    let (mut head, body) = response.into_parts();
+fn accept(placed: &mut Placed, (mut response, link): Answered, flight: Flight) -> Settled {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let backend = response.extensions_mut().remove::<OnUpgrade>();
+        let Some((client, backend)) = placed.upgrade.take().zip(backend) else {
+            return Settled::Failed(Failure::Malformed);
+        };
+        let idle = Duration::from_millis(placed.route.spec.timeouts.idle_ms);
+        let tunnel = Tunnel { client, backend, idle, flight, visit: None, cut: placed.cut.clone() };
+        let mut answer = answer(response, |_| AnswerBody::tunnel(tunnel));
+        tunnel::mark(answer.headers_mut());
+        return Settled::Answer(answer);
+    }
+    let download = |body| Download { body, link, flight, patience: placed.patience.clone(), progressed: false };
+    Settled::Answer(answer(response, |body| AnswerBody::backend(Box::new(download(body)))))
+}
+
+fn answer(response: Response<Incoming>, body: impl FnOnce(Incoming) -> AnswerBody) -> Response<AnswerBody> {
+    let (mut head, incoming) = response.into_parts();
     headers::answer(&mut head.headers, head.version);
     head.version = Version::HTTP_11;
-    let download = Download { body, link, flight, patience, progressed: false };
-    Response::from_parts(head, AnswerBody::backend(Box::new(download)))
+    Response::from_parts(head, body(incoming))
 }

@@ -8,6 +8,7 @@ mod headers;
 mod outgoing;
 mod patience;
 mod problem;
+mod tunnel;
 mod upload;
 mod visit;
 
@@ -15,13 +16,14 @@ use std::sync::Arc;
 
 use http::{Request, Response, StatusCode};
 use http_body::Body;
-use hyper::body::Incoming;
+use hyper::{body::Incoming, upgrade::OnUpgrade};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use answer::AnswerBody;
 pub(crate) use upload::{BodyFailure, RequestBody};
 
-use crate::{client::Peer, gateway::Shared, route::Route};
+use crate::{Protocol, client::Peer, gateway::Shared, route::Route};
 use forward::forward;
 use outgoing::Outgoing;
 use patience::Patience;
@@ -32,7 +34,7 @@ use visit::Visit;
 /// Answers a request, whatever it is.
 pub(crate) async fn serve(shared: Arc<Shared>, peer: Arc<Peer>, request: Request<Incoming>) -> Response<AnswerBody> {
     let begun = Instant::now();
-    let busy = peer.busy();
+    let busy = peer.busy(request.body().size_hint().exact());
     let placed = match place(&shared, &peer, request, begun) {
         Ok(placed) => placed,
         Err(problem) => {
@@ -64,11 +66,14 @@ struct Placed {
     outgoing: Outgoing,
     patience: Patience,
     begun: Instant,
+    /// The client wants a connection of another protocol.
+    upgrade: Option<OnUpgrade>,
+    cut: CancellationToken,
 }
 
 fn place(shared: &Shared, peer: &Peer, request: Request<Incoming>, begun: Instant) -> Result<Placed, Problem> {
     let (mut head, incoming) = request.into_parts();
-    let host = admit::admit(&mut head)?;
+    let host = admit::admit(&mut head, peer)?;
     let route = {
         let table = shared.routes.load();
         let name = host.as_ref().and_then(admit::without_port);
@@ -80,10 +85,14 @@ fn place(shared: &Shared, peer: &Peer, request: Request<Incoming>, begun: Instan
     if incoming.size_hint().lower() > bytes_max {
         return Err(Problem::closing(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than this route takes"));
     }
+    let upgrade = tunnel::wanted(&mut head).filter(|_| route.spec.protocol == Protocol::Http1);
     headers::prepare(&mut head.headers, head.version, host.as_ref(), peer);
+    if upgrade.is_some() {
+        tunnel::mark(&mut head.headers);
+    }
     let upload = (!incoming.is_end_stream()).then(|| Upload::new(incoming, bytes_max, repeatable));
     let patience = Patience::new(&route.spec.timeouts, begun, upload.clone());
     let uri = headers::origin_form(head.uri);
     let outgoing = Outgoing::new(head.method, uri, head.headers, upload, repeatable);
-    Ok(Placed { route, outgoing, patience, begun })
+    Ok(Placed { route, outgoing, patience, begun, upgrade, cut: peer.cut.clone() })
 }
