@@ -71,7 +71,8 @@ fn builder(config: &GatewayConfig) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // hyper's own time-out for heads sets a timer for every request; `watch` does with one for a connection.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(None).half_close(false);
-    builder.http1().max_buf_size(config.header_bytes_max.max(HEADER_BYTES_MIN)).pipeline_flush(true);
+    // Not `pipeline_flush`: with it the answer to what cannot be parsed is never written, as unread bytes remain.
+    builder.http1().max_buf_size(config.header_bytes_max.max(HEADER_BYTES_MIN));
     let header_bytes_max = u32::try_from(config.header_bytes_max).unwrap_or(u32::MAX);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(config.streams_max);
     builder.http2().max_header_list_size(header_bytes_max);
