@@ -104,6 +104,10 @@ impl Gateway {
         listeners.push(listener);
         Ok(())
     }
+
+    pub(crate) fn listens_no_more(&self, listener: SocketAddr) {
+        self.shared.listeners.lock().retain(|other| *other != listener);
+    }
 }
 
 impl Drop for Shared {

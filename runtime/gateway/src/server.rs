@@ -51,6 +51,7 @@ impl GatewayService {
         let served = door.accept(&self.listener, &mut clients).await;
         stop.cancel();
         drop(self.listener);
+        self.gateway.listens_no_more(self.address);
         let finished = async { while clients.join_next().await.is_some() {} };
         if tokio::time::timeout(Duration::from_millis(shared.config.drain_ms), finished).await.is_err() {
             tracing::warn!(clients = clients.len(), "requests did not end in time and are cut off");

@@ -10,7 +10,10 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use proptest::{
     prelude::{Just, Strategy, any, prop},
@@ -302,6 +305,12 @@ async fn shout(address: std::net::SocketAddr, bytes: Vec<u8>) {
 async fn ten_thousand_random_strings_do_no_harm() {
     const STRINGS: usize = 10_000;
     const AT_ONCE: usize = 50;
+    static PANICS: AtomicU64 = AtomicU64::new(0);
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        PANICS.fetch_add(1, Ordering::Relaxed);
+        report(panic);
+    }));
     let (_backend, serving) = one().await;
     let mut runner = TestRunner::deterministic();
     let noise = noise();
@@ -315,6 +324,6 @@ async fn ten_thousand_random_strings_do_no_harm() {
     assert_eq!(serving.client().await.get("/echo").await.status, 200);
     wait_until("nothing is in flight", || serving.route("all").figures.in_flight == 0).await;
     assert_eq!(serving.gateway.figures().accepted, STRINGS as u64 + 1);
-    // A task that panicked would have been counted as connected for ever, or have taken the service along.
     within(serving.stopped()).await;
+    assert_eq!(PANICS.load(Ordering::Relaxed), 0);
 }

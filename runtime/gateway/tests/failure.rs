@@ -302,6 +302,38 @@ async fn what_is_no_http_is_a_bad_gateway() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_that_frames_its_answer_twice_smuggles_nothing() {
+    let both = "HTTP/1.1 200 OK\r\ncontent-length: 40\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+    for answer in
+        [both, &*both.replace("content-length: 40\r\n", "").replace("chunked\r\n", "chunked\r\ncontent-length: 1\r\n")]
+    {
+        let answer: &'static str = answer.to_owned().leak();
+        let backend = RawBackend::saying(answer.as_bytes()).await;
+        let serving = Serving::start(vec![route(&[("a", backend.address)])]).await;
+        let mut client = serving.client().await;
+        for _ in 0..2 {
+            let got = client.get("/").await;
+            assert_eq!((got.status, got.text().as_str(), got.header("content-length")), (200, "ok", ""));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn early_hints_and_surplus_bytes_do_not_shift_answers() {
+    let backend = RawBackend::saying(
+        b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nbefore",
+    )
+    .await;
+    let serving = Serving::start(vec![route(&[("a", backend.address)])]).await;
+    let mut client = serving.client().await;
+    for _ in 0..3 {
+        let got = client.get("/").await;
+        assert_eq!((got.status, got.text().as_str()), (200, "ok"), "what was not asked for is not the next answer");
+    }
+    assert_eq!(serving.backend("a").figures.connections_opened, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_of_5xx_is_tried_elsewhere_where_the_route_says_so() {
     let (a, b) = (Backend::start("a").await, Backend::start("b").await);
     let mut spec = route(&[("a", a.address), ("b", b.address)]);

@@ -52,7 +52,7 @@ impl Http1 {
         let mut connection =
             Box::new(Self { sender, driver, driven: Driven::Open, timer, reused: false, idle_since_ms: 0 });
         // It asks for a request when it is driven for the first time.
-        poll_fn(|cx| Poll::Ready(connection.drive(cx))).await;
+        connection.drive_once().await;
         Ok(connection)
     }
 
@@ -63,7 +63,15 @@ impl Http1 {
         }
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
+    async fn drive_once(&mut self) {
+        poll_fn(|cx| {
+            self.drive(cx);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    fn is_closed(&self) -> bool {
         self.driven == Driven::Closed
     }
 
@@ -130,7 +138,7 @@ impl Backend {
     /// An unused connection that the backend has not closed.
     pub(crate) async fn pooled(&self) -> Option<Box<Http1>> {
         while let Some(mut connection) = self.pool.take() {
-            poll_fn(|cx| Poll::Ready(connection.drive(cx))).await;
+            connection.drive_once().await;
             if connection.is_ready() {
                 connection.reused = true;
                 return Some(connection);

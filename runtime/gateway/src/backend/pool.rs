@@ -8,6 +8,7 @@ pub(super) struct Pool(Mutex<Idle>);
 
 #[derive(Debug, Default)]
 struct Idle {
+    #[expect(clippy::vec_box, reason = "a connection is large, and moves between here and its answer as it is")]
     connections: Vec<Box<Http1>>,
     max: usize,
     closed: bool,

@@ -45,7 +45,9 @@ pub(crate) async fn converse(
         Verdict::Stuck => shared.counters.stuck.one(),
         Verdict::Resting => {
             connection.as_mut().graceful_shutdown();
-            let _ = tokio::time::timeout(Duration::from_millis(FAREWELL_MS), connection).await;
+            let farewell = Duration::from_millis(FAREWELL_MS);
+            // A request that came at this very moment is answered.
+            while tokio::time::timeout(farewell, connection.as_mut()).await.is_err() && peer.is_busy() {}
         }
         // Asked to end: what is in flight is answered first.
         Verdict::Well => {

@@ -75,8 +75,12 @@ impl Peer {
         Busy { peer: self.clone(), body_bytes }
     }
 
+    pub(crate) fn is_busy(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) > 0
+    }
+
     pub(crate) fn verdict(&self, config: &GatewayConfig) -> Verdict {
-        if self.requests.load(Ordering::Relaxed) > 0 {
+        if self.is_busy() {
             return Verdict::Well;
         }
         let now_ms = self.clock.now_ms();

@@ -26,8 +26,12 @@ const HOP_BY_HOP: [HeaderName; 5] = [
 /// `Connection` cannot take these away: the message would mean something else to the next one.
 const END_TO_END: [HeaderName; 2] = [header::HOST, header::CONTENT_LENGTH];
 
-/// Takes out what was meant for this connection only.
+/// Takes out what was meant for this connection only. A length beside a coding is a lie (RFC 9112, section 6.3): whoever
+/// believes it sees other messages than we do.
 pub(crate) fn strip(headers: &mut HeaderMap) {
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
     if headers.contains_key(header::CONNECTION) {
         strip_named(headers);
     }
@@ -70,13 +74,27 @@ pub(crate) fn prepare(headers: &mut HeaderMap, version: Version, host: Option<&H
     headers.append(header::FORWARDED, peer.forwarded.clone());
     forwarded_for(headers, peer);
     headers.insert(X_FORWARDED_PROTO, HTTP);
-    if let Some(host) = host {
-        headers.insert(X_FORWARDED_HOST, host.clone());
+    match host {
+        Some(host) => headers.insert(X_FORWARDED_HOST, host.clone()),
+        None => headers.remove(X_FORWARDED_HOST),
+    };
+    if version == Version::HTTP_2 {
+        join_cookies(headers);
     }
 }
 
 fn takes_trailers(value: &HeaderValue) -> bool {
     value.as_bytes().split(|byte| *byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+}
+
+/// HTTP/2 may send a cookie in pieces, HTTP/1.1 may not (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let pieces: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if pieces.len() > 1
+        && let Ok(whole) = HeaderValue::from_bytes(&pieces.join(&b"; "[..]))
+    {
+        headers.insert(header::COOKIE, whole);
+    }
 }
 
 /// Our client's address comes last: only from the right can a backend believe the list. One line, because many read only
@@ -137,6 +155,14 @@ mod tests {
         given.append("x-second", HeaderValue::from_static("3"));
         strip(&mut given);
         assert_eq!(given, headers(&[("host", "a"), ("x-other", "2")]));
+    }
+
+    #[test]
+    fn a_cookie_in_pieces_becomes_whole() {
+        let mut given = headers(&[("cookie", "a=1")]);
+        given.append(header::COOKIE, HeaderValue::from_static("b=2"));
+        join_cookies(&mut given);
+        assert_eq!(given, headers(&[("cookie", "a=1; b=2")]));
     }
 
     #[test]
