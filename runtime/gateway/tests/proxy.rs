@@ -168,7 +168,7 @@ async fn answers_without_a_body_keep_the_connection() {
         let answer = client.head().await;
         assert_eq!((answer.status, answer.header("content-length")), (status, length), "{request}");
     }
-    assert_eq!(raw.connections(), 1);
+    assert_eq!(serving.backend("a").figures.connections_opened, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
