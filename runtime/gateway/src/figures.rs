@@ -29,8 +29,10 @@ pub struct RouteFigures {
     pub retries: u64,
     /// Requests tried although every backend was unhealthy.
     pub all_unhealthy: u64,
+    /// Bytes of requests' bodies, counted when a request has ended.
+    pub request_bytes: u64,
     /// Bytes of answers' bodies.
-    pub body_bytes: u64,
+    pub answer_bytes: u64,
     /// From the request's head to the answer's.
     pub latency: Latency,
 }

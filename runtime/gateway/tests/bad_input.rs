@@ -175,7 +175,7 @@ async fn a_head_that_does_not_end_is_cut_off() {
     let backend = Backend::start("a").await;
     let config = GatewayConfig { header_ms: 80, keep_alive_ms: 600_000, ..GatewayConfig::default() };
     let serving = Serving::configured(config, vec![route(&[("a", backend.address)])]).await;
-    for beginning in ["G", "GET / HTTP/1.1\r\nhost: t\r\nx: ", "PRI * HTTP/2.0\r\n"] {
+    for beginning in ["G", "GET / HTTP/1.1\r\nhost: t\r\nx: ", "PRI * HT"] {
         let mut client = serving.client().await;
         client.send(beginning).await;
         assert_eq!(client.rest().await, b"", "{beginning:?}");
@@ -185,6 +185,19 @@ async fn a_head_that_does_not_end_is_cut_off() {
     client.send("GET / HT").await;
     assert_eq!(client.rest().await, b"", "a later head has no more time");
     assert_eq!(serving.gateway.figures().stuck, 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_of_http2_rests_as_long_as_any() {
+    let backend = Backend::start("a").await;
+    let config = GatewayConfig { header_ms: 40, keep_alive_ms: 400, ..GatewayConfig::default() };
+    let serving = Serving::configured(config, vec![route(&[("a", backend.address)])]).await;
+    let mut client = serving.client().await;
+    client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
+    let said = client.rest().await;
+    let goaway = said.windows(9).any(|frame| frame[3] == 7 && frame[4..9] == [0; 5]);
+    assert!(goaway, "it is told to go: {said:?}");
+    assert_eq!(serving.gateway.figures().stuck, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -232,7 +245,7 @@ async fn a_client_that_takes_nothing_is_cut_off() {
     wait_until("it is in flight", || serving.route("all").figures.requests == 1).await;
     wait_until("it is cut off", || serving.route("all").figures.in_flight == 0).await;
     assert_eq!(serving.backend("a").figures.in_flight, 0);
-    assert!(serving.route("all").figures.body_bytes < 50_000_000, "nothing is buffered without end");
+    assert!(serving.route("all").figures.answer_bytes < 50_000_000, "nothing is buffered without end");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -213,6 +213,23 @@ async fn a_connection_closed_in_the_pool_is_not_used() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_single_backend_that_restarts_between_requests_is_not_noticed() {
+    for protocol in [Protocol::Http1, Protocol::H2] {
+        let mut backend = Backend::start("a").await;
+        let mut spec = route(&[("a", backend.address)]);
+        (spec.protocol, spec.health.interval_ms) = (protocol, 3_600_000);
+        let serving = Serving::start(vec![spec]).await;
+        let mut client = serving.client().await;
+        for _ in 0..20 {
+            assert_eq!(client.get("/echo").await.status, 200, "{protocol:?}");
+            let address = backend.kill().await;
+            backend = Backend::at("a", address).await;
+        }
+        assert_eq!(serving.route("all").figures.retries, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backend_that_never_answers_is_given_up() {
     let silent = RawBackend::start(|mut stream, _| async move {
         while head(&mut stream).await.is_some() {}

@@ -126,6 +126,7 @@ async fn bodies_pass_by_either_framing() {
         assert!(text.contains(&format!("content-length: {length}\n")), "{text}");
         assert!(text.ends_with(&format!("body {length}\n")), "{text}");
     }
+    wait_until("all bytes are counted", || serving.route("all").figures.request_bytes == 301_001).await;
     let request = "POST /echo HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n\
         3\r\nabc\r\n5\r\n12345\r\n0\r\nx-sum: 8\r\n\r\n";
     let text = client.call(request).await.text();
@@ -145,7 +146,7 @@ async fn long_answers_stream_and_trailers_follow() {
     assert_eq!(answer.text(), "before");
     wait_until("nothing is in flight", || serving.route("all").figures.in_flight == 0).await;
     assert_eq!(serving.backend("a").figures.connections_opened, 1);
-    assert_eq!(serving.route("all").figures.body_bytes, 5_000_006);
+    assert_eq!(serving.route("all").figures.answer_bytes, 5_000_006);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,11 +4,14 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 const NAME_BYTES_MAX: usize = 17;
 const LENGTH: &[u8] = b"content-length";
 const CODING: &[u8] = b"transfer-encoding";
+/// The first line of an HTTP/2 connection (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"pri * http/2.0\r";
 
 const SCAN: u8 = 0;
 const CLEAN: u8 = 1;
 const BOTH: u8 = 2;
 const LOST: u8 = 3;
+const HTTP2: u8 = 4;
 
 /// Whether a head of HTTP/1 came with both framing headers.
 ///
@@ -29,10 +32,18 @@ impl Framing {
         self.state.load(Ordering::Relaxed) == BOTH
     }
 
+    /// Whether this is a connection of HTTP/2, where bytes between requests are not always the beginning of one.
+    pub(super) fn is_http2(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == HTTP2
+    }
+
     /// A request is over, which had a body of this length; none: nobody knows.
     pub(super) fn over(&self, body_bytes: Option<u64>) {
-        let known = self.state.load(Ordering::Relaxed) == CLEAN;
-        let aligned = known && body_bytes == Some(self.surplus.load(Ordering::Relaxed));
+        let state = self.state.load(Ordering::Relaxed);
+        if state == HTTP2 {
+            return;
+        }
+        let aligned = state == CLEAN && body_bytes == Some(self.surplus.load(Ordering::Relaxed));
         self.state.store(if aligned { SCAN } else { LOST }, Ordering::Relaxed);
     }
 }
@@ -69,6 +80,10 @@ impl Scanner {
             self.extend(rest.get(..end.unwrap_or(rest.len())).unwrap_or_default());
             let Some(end) = end else { return };
             rest = rest.get(end + 1..).unwrap_or_default();
+            if self.is_preface() {
+                framing.state.store(HTTP2, Ordering::Relaxed);
+                return;
+            }
             if self.line_ends() {
                 let state = if self.length && self.coding { BOTH } else { CLEAN };
                 *self = Self::new();
@@ -84,6 +99,10 @@ impl Scanner {
             *place = byte.to_ascii_lowercase();
         }
         self.line_bytes = self.line_bytes.saturating_add(bytes.len());
+    }
+
+    fn is_preface(&self) -> bool {
+        self.first && self.line.get(..self.line_bytes) == Some(PREFACE)
     }
 
     /// Returns whether this line ended the head. Empty lines before the first one are none.
@@ -121,6 +140,17 @@ mod tests {
         check(&["P / HTTP/1.1\ntransfer-encoding: chunked\ncontent-length: 3\n\n"], true, 0);
         let body = "P / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n20\r\ncontent-length: 1\r\n";
         check(&[body, "\r\n"], false, 25);
+    }
+
+    #[test]
+    fn http2_is_known_by_its_first_line() {
+        for (bytes, expected) in
+            [("PRI * HTTP/2.0\r\n", true), ("PRI * HTTP/2.0", false), ("GET / HTTP/1.1\r\n", false)]
+        {
+            let (framing, mut scanner) = (Framing::default(), Scanner::new());
+            scanner.read(&framing, bytes.as_bytes());
+            assert_eq!(framing.is_http2(), expected, "{bytes:?}");
+        }
     }
 
     #[test]

@@ -61,9 +61,11 @@ impl Peer {
         })
     }
 
-    /// Bytes came: between requests they are the next head's.
+    /// Bytes came: between requests they are the next head's, but on HTTP/2, where they may be a word about the connection.
     pub(crate) fn received(&self) {
-        if self.requests.load(Ordering::Relaxed) == 0 && self.head_since_ms.load(Ordering::Relaxed) == NONE {
+        if self.framing.is_http2() {
+            self.head_since_ms.store(NONE, Ordering::Relaxed);
+        } else if self.requests.load(Ordering::Relaxed) == 0 && self.head_since_ms.load(Ordering::Relaxed) == NONE {
             self.head_since_ms.store(self.clock.now_ms(), Ordering::Relaxed);
         }
     }

@@ -48,8 +48,8 @@ impl AsyncRead for ClientStream {
         let before = buffer.filled().len();
         let read = ready!(Pin::new(&mut this.stream).poll_read(cx, buffer));
         if let Some(bytes @ [_, ..]) = buffer.filled().get(before..) {
-            this.peer.received();
             this.scanner.read(&this.peer.framing, bytes);
+            this.peer.received();
         }
         Poll::Ready(read)
     }

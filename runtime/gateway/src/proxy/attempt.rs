@@ -77,8 +77,15 @@ async fn multiplexed(
     patience: &Patience,
     another: bool,
 ) -> Result<Answered, Failure> {
-    let sender = backend.multiplexed(patience.connect()).await?;
-    elsewhere(send_h2(sender, outgoing.request(backend, another)), patience).await
+    let first = backend.multiplexed(patience.connect()).await?;
+    let request = outgoing.request(backend, first.reused || (another && outgoing.repeatable));
+    match elsewhere(send_h2(first.sender.clone(), request), patience).await {
+        Err(failure) if first.reused && stale(failure, outgoing) => backend.distrust_multiplexed(&first),
+        done => return done,
+    }
+    let second = backend.multiplexed(patience.connect()).await?;
+    let request = outgoing.request(backend, another && outgoing.repeatable);
+    elsewhere(send_h2(second.sender, request), patience).await
 }
 
 /// What may become another protocol has a new connection, which does not come back.

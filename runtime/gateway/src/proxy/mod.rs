@@ -39,13 +39,13 @@ pub(crate) async fn serve(shared: Arc<Shared>, peer: Arc<Peer>, request: Request
         Ok(placed) => placed,
         Err(problem) => {
             let mut answer = problem.answer();
-            answer.body_mut().hold(Visit::new(None, busy));
+            answer.body_mut().hold(Visit::nowhere(busy));
             return answer;
         }
     };
     let route = placed.route.clone();
     // Counted before it is sent: a request that its client gives up is one too.
-    let visit = Visit::new(Some(route.clone()), busy);
+    let visit = Visit::new(route.clone(), placed.outgoing.upload.clone(), busy);
     let mut answer = forward(placed).await.unwrap_or_else(|problem| unanswered(&route, problem));
     route.counters.statuses.count(answer.status());
     route.counters.latency.record(begun.elapsed());

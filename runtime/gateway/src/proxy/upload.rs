@@ -40,7 +40,8 @@ struct State {
     /// Something came through that was not kept: there is no second try.
     spilled: bool,
     trailers: Option<HeaderMap>,
-    bytes_left: u64,
+    bytes: u64,
+    bytes_max: u64,
     ended: bool,
     failure: Option<BodyFailure>,
     /// Something came since this was last asked.
@@ -69,7 +70,8 @@ impl Upload {
             kept_bytes_max: if replay { REPLAY_BYTES_MAX } else { 0 },
             spilled: false,
             trailers: None,
-            bytes_left: bytes_max,
+            bytes: 0,
+            bytes_max,
             ended: false,
             failure: None,
             progressed: false,
@@ -79,6 +81,11 @@ impl Upload {
 
     pub(crate) fn can_replay(&self) -> bool {
         !self.0.lock().spilled
+    }
+
+    /// What has come of it.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.lock().bytes
     }
 
     /// What is wrong with it on the client's side.
@@ -126,10 +133,10 @@ impl State {
     }
 
     fn piece(&mut self, piece: Bytes, next: &mut usize) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
-        let Some(left) = self.bytes_left.checked_sub(piece.len() as u64) else {
+        self.bytes += piece.len() as u64;
+        if self.bytes > self.bytes_max {
             return self.fail(BodyFailure::TooLarge);
-        };
-        self.bytes_left = left;
+        }
         if !self.spilled && self.kept_bytes + piece.len() <= self.kept_bytes_max {
             self.kept_bytes += piece.len();
             self.kept.push(piece.clone());

@@ -1,26 +1,31 @@
 use std::sync::Arc;
 
+use super::upload::Upload;
 use crate::{client::Busy, route::Route};
 
 /// A request on its route, counted in flight until the body of its answer has ended.
 #[derive(Debug)]
 pub(crate) struct Visit {
     route: Option<Arc<Route>>,
+    upload: Option<Arc<Upload>>,
     _busy: Busy,
 }
 
 impl Visit {
-    pub(crate) fn new(route: Option<Arc<Route>>, busy: Busy) -> Self {
-        if let Some(route) = &route {
-            route.counters.requests.one();
-            route.counters.in_flight.one();
-        }
-        Self { route, _busy: busy }
+    pub(crate) fn new(route: Arc<Route>, upload: Option<Arc<Upload>>, busy: Busy) -> Self {
+        route.counters.requests.one();
+        route.counters.in_flight.one();
+        Self { route: Some(route), upload, _busy: busy }
+    }
+
+    /// One that no route takes.
+    pub(crate) fn nowhere(busy: Busy) -> Self {
+        Self { route: None, upload: None, _busy: busy }
     }
 
     pub(crate) fn sent(&self, bytes: usize) {
         if let Some(route) = &self.route {
-            route.counters.body_bytes.add(bytes as u64);
+            route.counters.answer_bytes.add(bytes as u64);
         }
     }
 }
@@ -29,6 +34,7 @@ impl Drop for Visit {
     fn drop(&mut self) {
         if let Some(route) = &self.route {
             route.counters.in_flight.less();
+            route.counters.request_bytes.add(self.upload.as_ref().map_or(0, |upload| upload.bytes()));
         }
     }
 }

@@ -46,7 +46,8 @@ pub(crate) struct RouteCounters {
     pub(crate) unanswered: Counter,
     pub(crate) retries: Counter,
     pub(crate) all_unhealthy: Counter,
-    pub(crate) body_bytes: Counter,
+    pub(crate) request_bytes: Counter,
+    pub(crate) answer_bytes: Counter,
     pub(crate) latency: Histogram,
 }
 
@@ -69,7 +70,8 @@ impl Route {
             unanswered: counters.unanswered.get(),
             retries: counters.retries.get(),
             all_unhealthy: counters.all_unhealthy.get(),
-            body_bytes: counters.body_bytes.get(),
+            request_bytes: counters.request_bytes.get(),
+            answer_bytes: counters.answer_bytes.get(),
             latency: counters.latency.latency(),
         }
     }
