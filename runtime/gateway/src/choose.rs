@@ -99,6 +99,20 @@ mod tests {
         assert_eq!(firsts(&chooser, &members, 14), [0, 0, 1, 0, 2, 0, 0, 0, 0, 1, 0, 2, 0, 0]);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn everybody_gets_its_share(weights in proptest::collection::vec(1_u32..20, 1..8)) {
+            let members = members(&weights);
+            let chooser = Chooser::new(weights.len());
+            let round: u32 = weights.iter().sum();
+            let firsts = firsts(&chooser, &members, 3 * round as usize);
+            for (position, weight) in weights.iter().enumerate() {
+                let got = firsts.iter().filter(|first| **first == position).count();
+                proptest::prop_assert_eq!(got, 3 * *weight as usize);
+            }
+        }
+    }
+
     #[test]
     fn a_choice_names_three_different_ones_at_most() {
         for count in 1..6 {

@@ -306,6 +306,82 @@ async fn a_websocket_passes_through() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_websocket_is_an_answer_like_any() {
+    let (_backend, serving) = one().await;
+    let mut client = serving.client().await;
+    let request = "GET /status/403 HTTP/1.1\r\nhost: t\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    for _ in 0..2 {
+        let answer = client.call(request).await;
+        assert_eq!((answer.status, answer.header("upgrade")), (403, ""));
+    }
+    assert_eq!(client.get("/echo").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_websocket_ends_with_the_service_or_its_rest() {
+    let backend = RawBackend::start(|mut stream, _| async move {
+        while head(&mut stream).await.is_some() {
+            let answer = "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n";
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    })
+    .await;
+    let mut spec = route(&[("a", backend.address)]);
+    let request = "GET / HTTP/1.1\r\nhost: t\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let serving = Serving::start(vec![spec.clone()]).await;
+    let mut client = serving.client().await;
+    assert_eq!(client.call(request).await.status, 101);
+    let gateway = serving.gateway.clone();
+    serving.stopped().await;
+    assert_eq!(client.rest().await, b"");
+    wait_until("nothing is in flight", || gateway.status()[0].figures.in_flight == 0).await;
+    spec.timeouts.idle_ms = 50;
+    let serving = Serving::start(vec![spec]).await;
+    let mut client = serving.client().await;
+    assert_eq!(client.call(request).await.status, 101);
+    assert_eq!(client.rest().await, b"");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_may_come_before_the_whole_request() {
+    let backend = RawBackend::start(|mut stream, _| async move {
+        if head(&mut stream).await.is_some() {
+            let answer = "HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno";
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            // As a careful server does: it reads on, so that its answer is not lost by a reset.
+            let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+        }
+    })
+    .await;
+    let serving = Serving::start(vec![route(&[("a", backend.address)])]).await;
+    let mut client = serving.client().await;
+    client.send("POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 10000000\r\n\r\nfirst").await;
+    let answer = client.answer().await;
+    assert_eq!((answer.status, answer.text().as_str()), (413, "no"));
+    client.rest().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_ends_with_its_connection_is_whole() {
+    let backend = RawBackend::saying_once(b"HTTP/1.0 200 OK\r\n\r\nall of it").await;
+    let serving = Serving::start(vec![route(&[("a", backend.address)])]).await;
+    let mut client = serving.client().await;
+    for _ in 0..3 {
+        let answer = client.get("/").await;
+        assert_eq!((answer.status, answer.text().as_str()), (200, "all of it"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_may_have_a_name() {
+    let backend = Backend::start("a").await;
+    let mut spec = route(&[("a", backend.address)]);
+    spec.backends[0].address = format!("localhost:{}", backend.address.port());
+    let serving = Serving::start(vec![spec]).await;
+    assert_eq!(serving.client().await.get("/").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn curl_is_served() {
     let (_backend, serving) = one().await;
     for flags in [&["--http1.1"][..], &["--http2-prior-knowledge"], &["--http2"]] {
