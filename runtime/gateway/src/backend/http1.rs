@@ -135,6 +135,11 @@ fn outcome(answer: Sent) -> Result<Response<Incoming>, Failure> {
 }
 
 impl Backend {
+    /// A new connection.
+    pub(crate) async fn connect(&self, timeout: Duration) -> Result<Box<Http1>, Failure> {
+        Http1::new(self.open(timeout).await?).await
+    }
+
     /// An unused connection that the backend has not closed.
     pub(crate) async fn pooled(&self) -> Option<Box<Http1>> {
         while let Some(mut connection) = self.pool.take() {

@@ -1,4 +1,4 @@
-use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use http::Request;
 use hyper::{body::Incoming, service::service_fn};
@@ -30,10 +30,7 @@ pub(crate) async fn converse(
     let peer = Peer::new(address, shared.clock, cut);
     let timeout = Duration::from_millis(shared.config.write_ms);
     let io = TokioIo::new(ClientStream::new(stream, peer.clone(), timeout));
-    let service = service_fn(|request: Request<Incoming>| {
-        let answer = proxy::serve(shared.clone(), peer.clone(), request);
-        async { Ok::<_, Infallible>(answer.await) }
-    });
+    let service = service_fn(|request: Request<Incoming>| proxy::serve(&shared, &peer, request));
     let builder = builder(&shared.config);
     let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
     let mut watch = pin!(watch(&peer, &shared.config, &stop));

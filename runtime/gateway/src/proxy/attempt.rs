@@ -22,9 +22,10 @@ pub(crate) type Answered = (Response<Incoming>, Link);
 pub(crate) async fn attempt(backend: &Arc<Backend>, placed: &mut Placed, another: bool) -> Result<Answered, Failure> {
     let (outgoing, patience) = (&mut placed.outgoing, &placed.patience);
     let answered = match backend.protocol {
-        Protocol::Http1 if placed.upgrade.is_some() => upgrade(backend, outgoing, patience, another).await,
+        // In boxes, so that the future of the usual case stays small.
+        Protocol::Http1 if placed.upgrade.is_some() => Box::pin(upgrade(backend, outgoing, patience, another)).await,
         Protocol::Http1 => http1(backend, outgoing, patience, another).await,
-        Protocol::H2 => multiplexed(backend, outgoing, patience, another).await,
+        Protocol::H2 => Box::pin(multiplexed(backend, outgoing, patience, another)).await,
     };
     // Whatever the connection says: if the body from the client failed, that is why.
     let client =
@@ -46,7 +47,7 @@ async fn http1(
             done => return done,
         }
     }
-    let connection = Http1::new(backend.open(patience.connect()).await?).await?;
+    let connection = Box::pin(backend.connect(patience.connect())).await?;
     on(connection, backend, outgoing, patience, another && outgoing.repeatable).await
 }
 

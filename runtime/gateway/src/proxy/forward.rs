@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Tries the backends that the decision named, in its order, until one has answered.
-pub(super) async fn forward(mut placed: Placed) -> Result<Response<AnswerBody>, Problem> {
+pub(super) async fn forward(mut placed: Box<Placed>) -> Result<Response<AnswerBody>, Problem> {
     let route = placed.route.clone();
     let choice = route.chooser.choose(&route.members);
     if choice.all_unhealthy {
