@@ -159,6 +159,34 @@ fn is_local(ip: IpAddr) -> bool {
 mod tests {
     use super::*;
 
+    fn spec(address: &str) -> RouteSpec {
+        let text = format!(r#"{{"name":"r","backends":[{{"name":"a","address":"{address}"}}]}}"#);
+        serde_json::from_str(&text).expect("a route")
+    }
+
+    #[tokio::test]
+    async fn what_no_route_names_any_more_is_released() {
+        let gateway = Gateway::new(GatewayConfig::default(), Handle::current());
+        let mut earlier = Vec::new();
+        for port in 1..50 {
+            gateway.set_routes(vec![spec(&format!("127.0.0.1:{port}"))]).expect("a good route");
+            tokio::task::yield_now().await;
+            let table = gateway.shared.routes.load();
+            earlier.extend(table.backends().map(Arc::downgrade));
+        }
+        let held = || earlier.iter().filter(|backend| backend.strong_count() > 0).count();
+        let released = async {
+            while held() > 1 {
+                tokio::task::yield_now().await;
+            }
+            drop(gateway);
+            while held() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), released).await.expect("they are released");
+    }
+
     #[test]
     fn an_address_of_the_listener_is_known() {
         let check = |address: &str, listener: &str, expected: bool| {

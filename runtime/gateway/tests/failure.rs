@@ -19,6 +19,12 @@ use std::{
     time::Duration,
 };
 
+use proptest::{
+    prelude::{Strategy, any, prop},
+    prop_oneof,
+    strategy::ValueTree,
+    test_runner::TestRunner,
+};
 use support::{
     Serving,
     backend::{Backend, RawBackend, head},
@@ -333,6 +339,68 @@ async fn an_answer_that_breaks_off_is_seen_to_be_broken() {
         assert!(!said.ends_with("0\r\n\r\n"), "{said}");
         assert!(!said.contains("content-length: 5\r\n"), "{said}");
     }
+}
+
+/// Pieces of answers in any order, and bytes that are none.
+fn noise() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..40),
+        prop::sample::select(vec![
+            &b"HTTP/1.1 200 OK\r\n"[..],
+            b"HTTP/1.1 204 No Content\r\n\r\n",
+            b"HTTP/1.1 100 Continue\r\n\r\n",
+            b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+            b"HTTP/1.0 200\r\n",
+            b"content-length: 5\r\n",
+            b"content-length: 18446744073709551615\r\n",
+            b"transfer-encoding: chunked\r\n",
+            b"connection: close\r\n",
+            b"trailer: x\r\n",
+            b"\r\n",
+            b"5\r\nhello\r\n",
+            b"0\r\nx: y\r\n\r\n",
+            b"fffffffffffffff\r\n",
+        ])
+        .prop_map(<[u8]>::to_vec),
+    ];
+    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_answers_harm_nobody_else() {
+    const ANSWERS: usize = 2_000;
+    let mut runner = TestRunner::deterministic();
+    let noise = noise();
+    let answers: Vec<Vec<u8>> = (0..ANSWERS).map(|_| noise.new_tree(&mut runner).unwrap().current()).collect();
+    let answers = Arc::new(answers);
+    let backend = RawBackend::start(move |mut stream, number| {
+        let answers = answers.clone();
+        async move {
+            if head(&mut stream).await.is_some() {
+                let _ = stream.write_all(&answers[number as usize % ANSWERS]).await;
+            }
+        }
+    })
+    .await;
+    let good = Backend::start("good").await;
+    let (mut bad, mut other) = (route(&[("bad", backend.address)]), route(&[("good", good.address)]));
+    (bad.name, bad.path_prefix, bad.health.interval_ms) = ("bad".to_owned(), "/bad".to_owned(), 3_600_000);
+    other.health.interval_ms = 3_600_000;
+    let serving = Serving::start(vec![bad, other]).await;
+    let mut client = serving.client().await;
+    for _ in 0..ANSWERS / 20 {
+        let shouts = (0..20).map(|_| async {
+            let mut client = serving.client().await;
+            client.send("GET /bad HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n").await;
+            client.rest().await
+        });
+        futures_util::future::join_all(shouts).await;
+        assert_eq!(client.get("/good").await.status, 200);
+    }
+    wait_until("nothing is in flight", || serving.route("bad").figures.in_flight == 0).await;
+    let figures = serving.route("bad").figures;
+    assert_eq!(figures.requests, ANSWERS as u64);
+    assert!(figures.statuses[1] > 0 && figures.statuses[4] > 0, "{figures:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -78,7 +78,7 @@ async fn a_backend_gets_the_request_and_who_asked() {
     let answer = serving.client().await.call(request).await;
     let expected = "GET /a/b?c=d HTTP/1.1\nhost: Shop.test:80\nx-mine: 1\nvia: 1.1 switchyard\n\
         forwarded: for=127.0.0.1;proto=http\nx-forwarded-for: 1.2.3.4, 127.0.0.1\nx-forwarded-host: Shop.test:80\n\
-        x-forwarded-proto: http\nbody 0\n";
+        x-forwarded-proto: http\nte: trailers\nconnection: te\nbody 0\n";
     let sorted = |text: &str| {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         lines.sort();
@@ -142,11 +142,12 @@ async fn long_answers_stream_and_trailers_follow() {
     assert_eq!(answer.body.len(), 5_000_000);
     assert!(answer.body.iter().enumerate().all(|(at, byte)| *byte == ((at as u64) % 251) as u8));
     let answer = client.call("GET /trailers HTTP/1.1\r\nhost: t\r\nTE: trailers\r\n\r\n").await;
-    // A backend on HTTP/1.1 hears no TE, which is for one connection; hyper's then sends no trailers.
-    assert_eq!(answer.text(), "before");
+    assert_eq!((answer.text().as_str(), answer.header("trailer x-sum")), ("before", "42"));
+    let answer = client.get("/trailers").await;
+    assert_eq!((answer.text().as_str(), answer.header("trailer x-sum")), ("before", ""), "nobody asked for them");
     wait_until("nothing is in flight", || serving.route("all").figures.in_flight == 0).await;
     assert_eq!(serving.backend("a").figures.connections_opened, 1);
-    assert_eq!(serving.route("all").figures.answer_bytes, 5_000_006);
+    assert_eq!(serving.route("all").figures.answer_bytes, 5_000_012);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -134,7 +134,8 @@ impl Download {
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
         self.progressed = true;
-        if frame.is_none() {
+        // Nothing comes after trailers, and nobody asks again.
+        if frame.as_ref().is_none_or(|frame| frame.as_ref().is_ok_and(Frame::is_trailers)) {
             self.recycle(cx);
         }
         Poll::Ready(frame.map(|frame| frame.map_err(AnswerError::Broken)))

@@ -14,6 +14,7 @@ const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host")
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HTTP: HeaderValue = HeaderValue::from_static("http");
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
+const TE: HeaderValue = HeaderValue::from_static("te");
 
 /// Headers that are meant for one connection (RFC 9110, section 7.6.1), beside those that `Connection` names.
 const HOP_BY_HOP: [HeaderName; 5] = [
@@ -67,7 +68,7 @@ pub(crate) fn prepare(headers: &mut HeaderMap, version: Version, host: Option<&H
     let trailers = headers.remove(header::TE).filter(takes_trailers);
     strip(headers);
     headers.remove(header::EXPECT);
-    if trailers.is_some() && version == Version::HTTP_2 {
+    if trailers.is_some() {
         headers.insert(header::TE, TRAILERS);
     }
     headers.append(header::VIA, if version == Version::HTTP_2 { VIA_H2 } else { VIA });
@@ -80,6 +81,13 @@ pub(crate) fn prepare(headers: &mut HeaderMap, version: Version, host: Option<&H
     };
     if version == Version::HTTP_2 {
         join_cookies(headers);
+    }
+}
+
+/// On HTTP/1.1, `TE` is for the next connection only, and is so only when `Connection` says it.
+pub(crate) fn declare_te(headers: &mut HeaderMap) {
+    if headers.contains_key(header::TE) && !headers.contains_key(header::CONNECTION) {
+        headers.insert(header::CONNECTION, TE);
     }
 }
 

@@ -2,7 +2,10 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header};
 
-use super::upload::{RequestBody, Upload};
+use super::{
+    headers,
+    upload::{RequestBody, Upload},
+};
 use crate::{Protocol, backend::Backend};
 
 /// A request on its way out, as often as it is tried.
@@ -36,6 +39,7 @@ impl Outgoing {
         match backend.protocol {
             Protocol::Http1 => {
                 *request.uri_mut() = self.uri.clone();
+                headers::declare_te(request.headers_mut());
                 if !request.headers().contains_key(header::HOST)
                     && let Ok(host) = HeaderValue::from_str(&backend.address)
                 {
