@@ -7,6 +7,9 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
+/// Makes what is no part of the checkout.
+const SET_UP: &str = "cargo xtask setup";
+
 /// The checkout that this was built from.
 pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").components().collect()
@@ -14,11 +17,10 @@ pub fn workspace() -> PathBuf {
 
 /// The binary under test: `SWITCHYARD_BIN`, else the one built beside this program.
 pub fn switchyard() -> Result<PathBuf> {
-    let path = match env::var_os("SWITCHYARD_BIN") {
-        Some(path) => path.into(),
-        None => profile_folder()?.join("switchyard"),
-    };
-    present(path)
+    let folder = profile_folder()?;
+    let release = if folder.ends_with("release") { " --release" } else { "" };
+    let path = env::var_os("SWITCHYARD_BIN").map_or_else(|| folder.join("switchyard"), PathBuf::from);
+    present(path, &format!("cargo build --workspace --bin switchyard{release}"))
 }
 
 /// The component of a plugin: in `SWITCHYARD_PLUGINS`, else in `target/plugins`.
@@ -27,23 +29,23 @@ pub fn plugin(name: &str) -> Result<PathBuf> {
         Some(folder) => folder.into(),
         None => workspace().join("target/plugins"),
     };
-    present(folder.join(format!("{name}.wasm")))
+    present(folder.join(format!("{name}.wasm")), "cargo xtask plugins")
 }
 
 /// The Python that has the pinned redis-py.
 pub fn python() -> Result<PathBuf> {
-    present(workspace().join("target/python/bin/python"))
+    present(workspace().join("target/python/bin/python"), SET_UP)
 }
 
 /// A program that comes with the system.
 pub fn program(name: &str) -> Result<PathBuf> {
     let folders = env::var_os("PATH").unwrap_or_default();
     let found = env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file());
-    found.with_context(|| format!("{name} is not installed: run `cargo xtask test`, which sets it up"))
+    found.with_context(|| format!("{name} is not installed: run `{SET_UP}`"))
 }
 
-fn present(path: PathBuf) -> Result<PathBuf> {
-    ensure!(path.is_file(), "{} is missing: run `cargo xtask test`, which builds and sets it up", path.display());
+fn present(path: PathBuf, make: &str) -> Result<PathBuf> {
+    ensure!(path.is_file(), "{} is missing: run `{make}`", path.display());
     Ok(path)
 }
 
@@ -53,4 +55,17 @@ fn profile_folder() -> Result<PathBuf> {
     let folder = program.parent().context("this program lies in no folder")?;
     let inner = folder.file_name().is_some_and(|name| name == "deps" || name == "examples");
     Ok(if inner { folder.parent().unwrap_or(folder).to_path_buf() } else { folder.to_path_buf() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_comes_with_the_command_that_makes_it() {
+        let error = plugin("no-such-plugin").unwrap_err().to_string();
+        assert!(error.contains("no-such-plugin.wasm is missing: run `cargo xtask plugins`"), "{error}");
+        let error = program("no-such-program").unwrap_err().to_string();
+        assert_eq!(error, "no-such-program is not installed: run `cargo xtask setup`");
+    }
 }

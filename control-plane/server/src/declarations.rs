@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use switchyard_host::canonical;
 use switchyard_store::{ConfigStore, Operation, Precondition, Revision, StoreError, Transaction, keyspace};
 use switchyard_types::{
     Generation, Page, PluginManifest, Stage, StrategyDocument, StrategyKind, StrategyName, StrategyStatus,
@@ -77,7 +78,7 @@ impl Declarations {
         let manifest = self.registry.resolve(&document.spec.plugin).await?;
         check_kind(&document, &manifest)?;
         let limits = document.spec.limits.resolve().map_err(|error| wrong("spec", error))?;
-        let configuration = document.spec.configuration.clone().unwrap_or(manifest.configuration_default);
+        let configuration = canonical(document.spec.configuration.clone().unwrap_or(manifest.configuration_default));
         self.workshop.try_strategy(manifest.digest, configuration.clone(), limits).await?;
 
         let generation = Generation::default();

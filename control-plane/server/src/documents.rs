@@ -7,6 +7,9 @@ use crate::{
     problem::Problem,
 };
 
+/// Values in memory while they are counted: each may have a MiB.
+const COUNTED_AT_ONCE: usize = 100;
+
 /// A stored value that was read, with the revision that wrote it.
 pub(crate) struct Stored<T> {
     pub(crate) value: T,
@@ -61,6 +64,20 @@ pub(crate) async fn all<T: DeserializeOwned>(store: &dyn ConfigStore, prefix: &s
             // The token is a key in other letters; decoding what was just written cannot fail.
             Some(token) => after = Some(paging::decode(&token)?),
             None => return Ok(items),
+        }
+    }
+}
+
+/// How many values there are under a prefix.
+pub(crate) async fn count(store: &dyn ConfigStore, prefix: &str) -> Result<usize, Problem> {
+    let (mut count, mut after) = (0, None);
+    loop {
+        let range = Range { prefix, after: after.as_deref(), limit: COUNTED_AT_ONCE };
+        let entries = store.list(range).await?.entries;
+        count += entries.len();
+        match entries.last_key_value() {
+            Some((last, _)) if entries.len() == COUNTED_AT_ONCE => after = Some(last.clone()),
+            _ => return Ok(count),
         }
     }
 }

@@ -26,11 +26,17 @@ pub(crate) struct Registry {
     store: Arc<dyn ConfigStore>,
     blobs: BlobStore,
     workshop: Arc<Workshop>,
+    plugins_max: usize,
 }
 
 impl Registry {
-    pub(crate) fn new(store: Arc<dyn ConfigStore>, blobs: BlobStore, workshop: Arc<Workshop>) -> Self {
-        Self { store, blobs, workshop }
+    pub(crate) fn new(
+        store: Arc<dyn ConfigStore>,
+        blobs: BlobStore,
+        workshop: Arc<Workshop>,
+        plugins_max: usize,
+    ) -> Self {
+        Self { store, blobs, workshop, plugins_max }
     }
 
     /// Takes a plugin through every stage and publishes it: first its bytes, then, in one transaction, its manifest. Who
@@ -42,6 +48,9 @@ impl Registry {
         let value = encode(&manifest)?;
         let known = self.find_version(&manifest.name, &manifest.version).await?;
         let unchanged = known.map(|known| same_or_conflict(known.value, &manifest)).transpose()?;
+        if unchanged.is_none() {
+            self.check_room().await?;
+        }
         if dry_run {
             return Ok(unchanged.unwrap_or(Published::Unchanged(manifest)));
         }
@@ -52,6 +61,18 @@ impl Registry {
         }
         self.workshop.keep(tool);
         self.write(manifest, value).await
+    }
+
+    /// Uploads that are checked side by side may pass together: the bound is for the disk, and they are few.
+    async fn check_room(&self) -> Result<(), Problem> {
+        let published = documents::count(&*self.store, keyspace::PLUGINS).await?;
+        if published < self.plugins_max {
+            return Ok(());
+        }
+        Err(Problem::conflict(format_args!(
+            "{published} versions of plugins are published and at most {} are taken: this one is not",
+            self.plugins_max
+        )))
     }
 
     /// Adds a manifest under its version, of which there is none yet.

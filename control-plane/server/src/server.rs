@@ -31,7 +31,7 @@ impl Server {
     /// A server; nothing listens yet. The admin token is made apart, by [`crate::token::ensure`].
     pub fn new(config: ServerConfig, store: Arc<dyn ConfigStore>, blobs: BlobStore, host: Host) -> Self {
         let workshop = Arc::new(Workshop::new(host, blobs.clone()));
-        let registry = Arc::new(Registry::new(Arc::clone(&store), blobs, Arc::clone(&workshop)));
+        let registry = Arc::new(Registry::new(Arc::clone(&store), blobs, Arc::clone(&workshop), config.plugins_max));
         Self(App(Arc::new(Parts {
             config,
             declarations: Declarations::new(Arc::clone(&store), Arc::clone(&registry), workshop),

@@ -77,6 +77,10 @@ async fn unknown_paths_and_methods_have_the_same_shape() {
     answer.is_error(405, "method-not-allowed", "/v1/plugins does not take DELETE");
     assert!(answer.headers[header::ALLOW].to_str().unwrap().contains("GET"), "{:?}", answer.headers);
     rig.json(Method::POST, "/v1/health", &json!({})).await.is_error(405, "method-not-allowed", "POST");
+    let long = Method::from_bytes("X".repeat(1_000).as_bytes()).unwrap();
+    let answer = rig.json(long, &format!("/v1/nodes/{}", "a".repeat(1_000)), &json!({})).await;
+    answer.is_error(405, "method-not-allowed", "does not take XXX");
+    assert!(answer.body["message"].as_str().unwrap().len() < 300, "{}", answer.body);
 }
 
 #[tokio::test]
@@ -154,12 +158,49 @@ async fn a_large_upload_is_answered_while_it_is_sent() {
     assert_eq!(announced.json::<serde_json::Value>().await.unwrap()["code"], "too-large");
     let mut raw = raw_upload(&address, &rig.token).await;
     assert!(first_line(&mut raw).await.starts_with("HTTP/1.1 413"));
+    // It never ends, and a server that stops would wait for it.
+    drop(raw);
 
     let health = client.get(format!("http://{address}/v1/health")).send().await.unwrap();
     assert_eq!(health.status().as_u16(), 200);
     stop.cancel();
     serving.await.unwrap().unwrap();
     assert_eq!(rig.blobs(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_sends_on_reads_why_it_was_refused() {
+    const BYTES: usize = 60_000_000;
+    let rig = Rig::new().await;
+    let (address, stop, serving) = serve(&rig).await;
+    let check = async |token: &str, content_type: &str, query: &str, expected: &str| {
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        let head = format!(
+            "POST /v1/plugins{query} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
+             content-type: {content_type}\r\ncontent-length: {BYTES}\r\nconnection: close\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // All of it before the first look at the answer, as simple clients do.
+        stream.write_all(&vec![0; BYTES]).await.unwrap();
+        assert!(first_line(&mut stream).await.starts_with(expected), "{expected}");
+    };
+    check(&format!("swy_{}", "0".repeat(64)), "application/wasm", "", "HTTP/1.1 401").await;
+    check(&rig.token, "text/plain", "", "HTTP/1.1 415").await;
+    check(&rig.token, "application/wasm", "?dryrun=true", "HTTP/1.1 400").await;
+    stop.cancel();
+    serving.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_waits_to_go_on_is_not_made_to_send() {
+    let rig = Rig::new().await;
+    let (address, stop, serving) = serve(&rig).await;
+    let mut stream = TcpStream::connect(&address).await.unwrap();
+    let head = "POST /v1/plugins HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 60000000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    assert!(first_line(&mut stream).await.starts_with("HTTP/1.1 401"));
+    stop.cancel();
+    serving.await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,7 @@ use futures_util::stream;
 use serde_json::json;
 use support::{PluginText, Rig, built};
 use switchyard_server::ServerConfig;
+use switchyard_store::{ConfigStore, Operation, Transaction, keyspace};
 use switchyard_types::Digest;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,6 +52,28 @@ async fn a_version_never_changes() {
     }
     assert_eq!((rig.state().await, rig.blobs()), (before, 1));
     rig.publish(&PluginText { version: "0.2.0", ..other }).await.is(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_is_a_bound_on_plugins() {
+    // More than are counted at once.
+    const PLUGINS: u64 = 101;
+    let rig = Rig::with(ServerConfig { plugins_max: PLUGINS as usize, ..ServerConfig::default() }).await;
+    let published = rig.publish(&PluginText::default()).await;
+    let mut manifest = published.is(201).clone();
+    for patch in 1..PLUGINS {
+        manifest["version"] = json!(format!("0.1.{patch}"));
+        let key = keyspace::plugin(&"plain".parse().unwrap(), &semver::Version::new(0, 1, patch));
+        let put = Operation::put(key, manifest.to_string());
+        rig.store.txn(Transaction { preconditions: vec![], operations: vec![put] }).await.unwrap();
+    }
+    let (before, blobs) = (rig.state().await, rig.blobs());
+    let other = PluginText { version: "0.2.0", ..PluginText::default() };
+    for path in ["/v1/plugins", "/v1/plugins?dryRun=true"] {
+        rig.upload(path, other.component()).await.is_error(409, "conflict", "at most 101 are taken");
+    }
+    assert_eq!((rig.state().await, rig.blobs()), (before, blobs), "nothing is half published");
+    rig.publish(&PluginText::default()).await.is(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -237,3 +237,16 @@ async fn the_strategies_of_this_repository_configure() {
     let wrong = with(strategy("sessions", "caching-s3fifo@0.1.0"), "/spec/configuration", json!({"no_such_key": 1}));
     rig.put(&wrong).await.is_refused("schema", "no_such_key");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_number_may_be_spelt_as_a_fraction() {
+    let rig = Rig::new().await;
+    rig.upload("/v1/plugins", built("caching-s3fifo")).await.is(201);
+    let pages = |percent: Value| {
+        with(strategy("pages", "caching-s3fifo@0.1.0"), "/spec/configuration", json!({"small_percent": percent}))
+    };
+    let created = rig.put(&pages(json!(20.0))).await;
+    assert_eq!(created.is(201)["status"]["configuration"], json!({"small_percent": 20}));
+    assert_eq!(counter(rig.put(&pages(json!(20))).await.is(200)), 1, "nodes run the same");
+    rig.put(&pages(json!(20.5))).await.is_refused("schema", "20.5 is not of type \"integer\"");
+}

@@ -1,4 +1,6 @@
-use anyhow::Result;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
 
 use crate::{
     build,
@@ -7,13 +9,16 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Programs that measure beside a peer or a published figure.
-const PROGRAMS: [&str; 2] = ["resp_cost", "baselines"];
+/// Measures beside Redis.
+const RESP_COST: &str = "resp_cost";
+/// Compares with published figures, on traces that are no part of the checkout.
+const BASELINES: &str = "baselines";
 
 /// Every Criterion benchmark of the workspace, then the comparisons. What they said on a described machine is in `docs/results`.
-pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    let data = data(arguments)?;
     setup::run(workspace)?;
-    build::release(workspace)?;
+    build::release(workspace, &[RESP_COST, BASELINES])?;
     for this in crates::read(workspace)? {
         for name in &this.benches {
             let mut bench = cargo(workspace, ["bench", "--locked", "--workspace", "--bench", name]);
@@ -21,10 +26,42 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
             execute(bench)?;
         }
     }
-    for name in PROGRAMS {
-        let mut program = command(workspace, workspace.target().join("release").join(name), [""; 0]);
-        program.envs(build::places(workspace, "release"));
-        execute(program)?;
+    program(workspace, RESP_COST, [])?;
+    match data {
+        Some(data) => program(workspace, BASELINES, ["--data".into(), data])?,
+        None => println!("left out: {BASELINES}, because no traces were given: cargo xtask bench --data DIR"),
     }
     Ok(())
+}
+
+/// The folder of traces, if one was given: relative to where `cargo xtask` was typed.
+fn data(arguments: &[String]) -> Result<Option<PathBuf>> {
+    match arguments {
+        [] => Ok(None),
+        [flag, folder] if flag == "--data" => Ok(Some(std::env::current_dir()?.join(folder))),
+        _ => bail!("unexpected arguments {arguments:?} after \"bench\": expected none, or --data DIR"),
+    }
+}
+
+fn program<const N: usize>(workspace: &Workspace, name: &str, arguments: [PathBuf; N]) -> Result<()> {
+    let mut program = command(workspace, workspace.target().join("release").join(name), arguments);
+    program.envs(build::places(workspace, "release"));
+    execute(program)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn traces_are_given_by_their_folder_or_not_at_all() {
+        let check =
+            |arguments: &[&str]| data(&arguments.iter().map(|argument| (*argument).to_owned()).collect::<Vec<_>>());
+        assert_eq!(check(&[]).unwrap(), None);
+        assert_eq!(check(&["--data", "/traces"]).unwrap(), Some("/traces".into()));
+        assert!(check(&["--data", "traces"]).unwrap().unwrap().is_absolute());
+        for wrong in [&["--data"][..], &["traces"], &["--data", "a", "b"]] {
+            assert!(check(wrong).unwrap_err().to_string().contains("--data DIR"), "{wrong:?}");
+        }
+    }
 }

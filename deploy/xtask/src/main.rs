@@ -30,7 +30,7 @@ usage: cargo xtask TASK
   test                  set-up, build, formatting, tidy, clippy, all tests
   tidy                  dependency direction and crate pages; sizes of files and functions
   demo [ARGUMENTS]      set-up, release build, the main job (--trace FILE, --json FILE, --keep)
-  bench                 set-up, release build, every benchmark
+  bench [--data DIR]    set-up, release build, every benchmark; with a folder of traces, published figures too
   plugins               the strategies of plugins/ as components in target/plugins";
 
 fn main() -> ExitCode {
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 fn run(arguments: &[String]) -> Result<()> {
     let workspace = Workspace::find()?;
     let Some((task, rest)) = arguments.split_first() else { bail!("no task given\n\n{USAGE}") };
-    if task != "demo"
+    if !["demo", "bench"].contains(&task.as_str())
         && let Some(unexpected) = rest.first()
     {
         bail!("unexpected argument {unexpected:?} after {task:?}\n\n{USAGE}");
@@ -57,8 +57,11 @@ fn run(arguments: &[String]) -> Result<()> {
         "test" => test::run(&workspace),
         "tidy" => tidy::run(&workspace),
         "demo" => demo::run(&workspace, rest),
-        "bench" => bench::run(&workspace),
-        "plugins" => build::development(&workspace),
+        "bench" => bench::run(&workspace, rest),
+        "plugins" => {
+            setup::for_demo(&workspace)?;
+            build::development(&workspace)
+        }
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(())

@@ -37,6 +37,13 @@ enum End {
     Failed,
 }
 
+/// Whether time has passed while bytes were written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wrote {
+    AtOnce,
+    AfterWaiting,
+}
+
 /// One client.
 pub(crate) struct Connection {
     stream: TcpStream,
@@ -190,17 +197,25 @@ impl Connection {
 
     async fn write_value(&mut self, value: Value) -> Result<(), End> {
         let waiting = held_by(&self.input);
-        write_all(&self.stream, &mut self.held, waiting, &value).await?;
-        self.now_ms = self.cache.now_ms();
+        let wrote = write_all(&self.stream, &mut self.held, waiting, &value).await?;
+        self.went_on(wrote);
         Ok(())
     }
 
     async fn flush(&mut self) -> Result<(), End> {
         let waiting = held_by(&self.input);
-        write_all(&self.stream, &mut self.held, waiting, &self.out).await?;
+        let wrote = write_all(&self.stream, &mut self.held, waiting, &self.out).await?;
         self.out.clear();
-        self.now_ms = self.cache.now_ms();
+        self.went_on(wrote);
         Ok(())
+    }
+
+    /// Mostly nobody has waited, and reading the clock would cost for nothing.
+    #[inline]
+    fn went_on(&mut self, wrote: Wrote) {
+        if wrote == Wrote::AfterWaiting {
+            self.now_ms = self.cache.now_ms();
+        }
     }
 
     /// Forgets the requests that are done. What is left of the next one counts against the account.
@@ -231,7 +246,8 @@ fn held_by(input: &Vec<u8>) -> usize {
 
 /// Writes all bytes. Mostly the socket takes them at once; where the client does not read, what waits (beside the `waiting`
 /// bytes of its input) counts against the account, for a bounded time.
-async fn write_all(stream: &TcpStream, held: &mut Share, waiting: usize, mut bytes: &[u8]) -> Result<(), End> {
+async fn write_all(stream: &TcpStream, held: &mut Share, waiting: usize, mut bytes: &[u8]) -> Result<Wrote, End> {
+    let mut wrote = Wrote::AtOnce;
     while !bytes.is_empty() {
         match stream.try_write(bytes) {
             Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
@@ -239,9 +255,10 @@ async fn write_all(stream: &TcpStream, held: &mut Share, waiting: usize, mut byt
                 held.hold(waiting + bytes.len()).map_err(|Exhausted| End::Failed)?;
                 let writable = tokio::time::timeout(WRITE_TIMEOUT, stream.writable()).await;
                 writable.map_err(|_| End::Failed)?.map_err(|_| End::Failed)?;
+                wrote = Wrote::AfterWaiting;
             }
             Err(_) => return Err(End::Failed),
         }
     }
-    Ok(())
+    Ok(wrote)
 }

@@ -1,6 +1,6 @@
 //! What the host adds to a call: the same component under bare wasmtime, in the same run.
 //!
-//! `cargo bench -p switchyard-host --bench hooks`; needs `target/plugins/caching-lru.wasm` (`cargo xtask setup` makes it).
+//! `cargo bench --workspace --bench hooks`; needs `target/plugins/caching-lru.wasm` (`cargo xtask plugins` makes it).
 
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, reason = "a bench")]
 
@@ -144,7 +144,7 @@ impl CacheTable for Batches {
 fn plugin_bytes() -> Vec<u8> {
     let dir = std::env::var_os("SWITCHYARD_PLUGINS")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins"), PathBuf::from);
-    std::fs::read(dir.join("caching-lru.wasm")).expect("target/plugins/caching-lru.wasm: run `cargo xtask setup`")
+    std::fs::read(dir.join("caching-lru.wasm")).expect("target/plugins/caching-lru.wasm: run `cargo xtask plugins`")
 }
 
 fn host() -> Host {

@@ -85,9 +85,15 @@ impl Host {
         // What our own compiler has just made can only fail the pool's limits, which the worker does not have.
         let component = self.deserialize(&compiled).map_err(|error| HostError::Incompatible(error.to_string()))?;
         if let Some(cache) = &shared.compiled {
-            cache.put(digest, &compiled);
+            cache.put(digest, &compiled, &self.loaded());
         }
         Ok(component)
+    }
+
+    /// What is in memory.
+    fn loaded(&self) -> Vec<Digest> {
+        let plugins = self.0.plugins.lock();
+        plugins.iter().filter(|(_, plugin)| plugin.strong_count() > 0).map(|(digest, _)| *digest).collect()
     }
 
     pub(crate) fn compile(&self, bytes: &[u8]) -> Result<Vec<u8>, HostError> {
@@ -111,7 +117,7 @@ impl Host {
             live_generations: counters.generations.load(Relaxed),
             live_instances: counters.instances.load(Relaxed),
             live_bytes: counters.bytes.load(Relaxed),
-            compiled_plugins: self.0.plugins.lock().values().filter(|plugin| plugin.strong_count() > 0).count() as u64,
+            compiled_plugins: self.loaded().len() as u64,
         }
     }
 
@@ -142,5 +148,30 @@ impl Host {
 
     pub(crate) fn policy(&self) -> &PolicyThreads {
         &self.0.policy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Compiler, support};
+
+    #[test]
+    fn what_is_loaded_stays_compiled() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let config = HostConfig::new(Compiler::InProcess).with_compiled_dir(dir.path().to_owned());
+        let mut host = Host::new(config).expect("a host");
+        let shared = Arc::get_mut(&mut host.0).expect("nobody else has it yet");
+        shared.compiled.as_mut().expect("a folder is configured").keep_at_most(1);
+        let old = support::plugin(&host, "honest");
+        drop(support::plugin(&host, "log-flood"));
+        let new = support::plugin(&host, "other");
+        let there = |plugin: &Plugin| {
+            let names =
+                std::fs::read_dir(dir.path()).expect("the folder").map(|entry| entry.expect("a file").file_name());
+            names.into_iter().any(|name| name.to_string_lossy().starts_with(&plugin.digest().hex()))
+        };
+        assert!(there(&old) && there(&new), "both are in memory");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("the folder").count(), 3, "these two and the key");
     }
 }

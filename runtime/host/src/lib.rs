@@ -46,4 +46,4 @@ pub use gauges::HostGauges;
 pub use host::Host;
 pub use plugin::Plugin;
 pub use slot::{SlotFigures, SwapReport, Upkeep};
-pub use strategy::{Strategy, StrategyIdentity};
+pub use strategy::{Strategy, StrategyIdentity, canonical};

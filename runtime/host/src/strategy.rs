@@ -9,6 +9,9 @@ use crate::{HostError, Plugin, caching::Caching, instance::Instance, kind::Kind}
 /// hash's output.
 const TRIAL_SEED: u64 = 0x9e6c_63d0_6f1d_7a25;
 
+/// 2^53 - 1, the largest integer of JSON that every reader takes exactly (RFC 8259, section 6).
+const WHOLE_MAX: f64 = 9_007_199_254_740_991.0;
+
 /// Trials on a busy machine. Each has ten thousand calls, and any of them may be starved.
 const TRIALS_MAX: usize = 5;
 
@@ -36,7 +39,7 @@ pub struct StrategyIdentity {
 impl Strategy {
     pub(crate) fn prove(plugin: &Plugin, configuration: &Value, limits: Limits) -> Result<Self, HostError> {
         // The JSON map of this build keeps keys sorted, so equal configurations are equal texts.
-        let text = configuration.to_string();
+        let text = canonical(configuration.clone()).to_string();
         let identity = StrategyIdentity { digest: plugin.digest(), configuration: text.clone(), limits };
         let strategy = Self(Arc::new(Inner { plugin: plugin.clone(), configuration: text, identity }));
         for kind in &plugin.manifest().kinds {
@@ -86,8 +89,51 @@ impl Strategy {
     }
 }
 
+/// A configuration in the form in which plugins get it: whole numbers are written as such. To JSON Schema `10.0` is an
+/// integer, to the JSON readers of most languages it is none, and what a schema lets pass must not be refused for how a
+/// number is spelt.
+pub fn canonical(mut configuration: Value) -> Value {
+    match &mut configuration {
+        Value::Number(number) => {
+            if let Some(whole) = number.as_f64().filter(|_| number.is_f64()).and_then(whole) {
+                *number = whole.into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = canonical(item.take())),
+        Value::Object(fields) => fields.values_mut().for_each(|field| *field = canonical(field.take())),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+    configuration
+}
+
+/// Beyond the bound a floating-point number does not tell which integer was meant.
+fn whole(number: f64) -> Option<i64> {
+    (number.fract() == 0.0 && number.abs() <= WHOLE_MAX).then_some(number as i64)
+}
+
 impl fmt::Debug for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Strategy({} {:?})", self.0.plugin.manifest().name, self.0.identity)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn whole_numbers_are_written_as_such() {
+        let check = |given: &str, expected: &str| {
+            let given: Value = serde_json::from_str(given).expect(given);
+            assert_eq!(canonical(given).to_string(), expected);
+        };
+        check(r#"{"b": 10.0, "a": [1e2, {"c": -0.0}]}"#, r#"{"a":[100,{"c":0}],"b":10}"#);
+        check("[0.5, -3.0, 7, -7, true, null, \"1.0\"]", r#"[0.5,-3,7,-7,true,null,"1.0"]"#);
+        check("18446744073709551615", "18446744073709551615");
+        check("1e300", "1e+300");
+        assert_eq!(canonical(json!(9_007_199_254_740_991.0)), json!(9_007_199_254_740_991_u64));
+        assert_eq!(canonical(json!(9_007_199_254_740_992.0)), json!(9_007_199_254_740_992.0), "which one is unclear");
     }
 }

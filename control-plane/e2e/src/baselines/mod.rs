@@ -23,10 +23,9 @@ use crate::paths;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "baselines", max_term_width = 110)]
 pub struct Options {
-    /// The folder with the traces and baselines_libcachesim-0.3.5.csv; default: ../shared/data/caching beside the
-    /// checkout
+    /// The folder with the traces and baselines_libcachesim-0.3.5.csv
     #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
+    pub data: PathBuf,
     /// Writes the page to this file too
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -34,9 +33,8 @@ pub struct Options {
 
 /// Replays, compares, prints. The status is 0 only if every cell is within its tolerance.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    let data = options.data.clone().unwrap_or_else(|| paths::workspace().join("../shared/data/caching"));
-    let cells = table::read(&data)?;
-    let outcomes = replay(&data, &cells)?;
+    let cells = table::read(&options.data)?;
+    let outcomes = replay(&options.data, &cells)?;
     let page = page::write(&cells, &outcomes);
     show(&page);
     if let Some(path) = &options.out {

@@ -1,7 +1,8 @@
 //! What an operation of the node's RESP port costs, beside Redis, in one run: CPU time of the serving process per
 //! operation, by the kernel's own accounting, under the same `redis-benchmark`.
 //!
-//! `cargo run --release --package switchyard-e2e --bin resp_cost`
+//! `cargo xtask bench` builds what this needs and runs it; with other options: `cargo run --release --workspace --bin
+//! resp_cost -- --help`.
 
 use std::{
     fs,

@@ -3,6 +3,7 @@
 mod auth;
 mod blobs;
 mod body;
+mod drain;
 mod error;
 mod extract;
 mod health;

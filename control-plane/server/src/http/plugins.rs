@@ -42,7 +42,7 @@ pub(super) struct TrialQuery {
          body = schemas::PluginManifest),
         (status = 400, description = "The query is not valid, or the upload broke off", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
-        (status = 409, description = "This version is published with other bytes", body = ErrorAnswer),
+        (status = 409, description = "This version is published with other bytes, or too many are", body = ErrorAnswer),
         (status = 413, description = "The upload is too large", body = ErrorAnswer),
         (status = 415, description = "The body is not declared as application/wasm", body = ErrorAnswer),
         (status = 422, description = "Refused at the stage that is named", body = ErrorAnswer),

@@ -20,6 +20,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{App, auth, blobs, health, nodes, plugins, schemas::ErrorAnswer, strategies, timing};
 use crate::problem::Problem;
 
+/// Characters of a path or method that a message repeats.
+const SHOWN_CHARS_MAX: usize = 100;
+
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -110,13 +113,18 @@ async fn get_openapi() -> Json<Document> {
 }
 
 async fn unknown_path(uri: Uri) -> Problem {
-    let path: String = uri.path().chars().take(100).collect();
-    Problem::not_found(format_args!("there is no path {path:?}: GET /v1/openapi.json lists them"))
+    Problem::not_found(format_args!("there is no path {:?}: GET /v1/openapi.json lists them", shown(uri.path())))
 }
 
 async fn unknown_method(method: Method, uri: Uri) -> Problem {
-    let message = format!("{} does not take {method}: the Allow header says what it takes", uri.path());
+    let (path, method) = (shown(uri.path()), shown(method.as_str()));
+    let message = format!("{path} does not take {method}: the Allow header says what it takes");
     Problem::new(ErrorCode::MethodNotAllowed, message)
+}
+
+/// What a client sent, as long as a message may repeat it.
+fn shown(sent: &str) -> String {
+    sent.chars().take(SHOWN_CHARS_MAX).collect()
 }
 
 fn panicked(panic: Box<dyn Any + Send>) -> Response {

@@ -47,6 +47,11 @@ impl CompiledCache {
         Ok(Self { dir: dir.to_owned(), mac, compatibility: compatibility(engine), kept_max: KEPT_MAX })
     }
 
+    #[cfg(test)]
+    pub(crate) fn keep_at_most(&mut self, entries: usize) {
+        self.kept_max = Bounds { entries, ..KEPT_MAX };
+    }
+
     /// The compiled form, if it is there and whole. Anything else is as good as absent: it is compiled again.
     pub(crate) fn get(&self, digest: Digest) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
@@ -70,8 +75,9 @@ impl CompiledCache {
         }
     }
 
-    /// Keeps a compiled form, and no more of the others than the folder may have. A full disk costs a compilation at the next start, nothing else.
-    pub(crate) fn put(&self, digest: Digest, compiled: &[u8]) {
+    /// Keeps a compiled form, and no more of the others than the folder may have. Those that are `loaded` all stay, however
+    /// long ago they were read: the next start needs them first. A full disk costs a compilation then, nothing else.
+    pub(crate) fn put(&self, digest: Digest, compiled: &[u8], loaded: &[Digest]) {
         let write = || -> io::Result<()> {
             let mut file = tempfile::Builder::new().prefix(UNFINISHED_PREFIX).tempfile_in(&self.dir)?;
             file.write_all(&self.mac(digest, compiled).finalize().into_bytes())?;
@@ -79,9 +85,10 @@ impl CompiledCache {
             file.persist(self.path(digest))?;
             Ok(())
         };
+        let staying: Vec<_> = loaded.iter().chain([&digest]).map(|digest| self.path(*digest)).collect();
         if let Err(error) = write() {
             tracing::warn!(%digest, %error, "a compiled plugin could not be kept");
-        } else if let Err(error) = prune(&self.dir, &self.path(digest), self.kept_max, is_ours) {
+        } else if let Err(error) = prune(&self.dir, &staying, self.kept_max, is_ours) {
             tracing::warn!(%error, "compiled plugins that are no longer used could not be removed");
         }
     }
@@ -142,13 +149,13 @@ mod tests {
         let digest = Digest::of(b"plugin");
         let cache = CompiledCache::open(dir.path(), &engine).expect("a cache");
         assert_eq!(cache.get(digest), None);
-        cache.put(digest, b"machine code");
+        cache.put(digest, b"machine code", &[]);
         let again = CompiledCache::open(dir.path(), &engine).expect("the same cache");
         assert_eq!(again.get(digest).as_deref(), Some(&b"machine code"[..]));
 
         let cut_off = tempfile::tempdir().expect("a folder");
         fs::write(cut_off.path().join("mac.key"), b"short").expect("written");
-        CompiledCache::open(cut_off.path(), &engine).expect("a new key").put(digest, b"machine code");
+        CompiledCache::open(cut_off.path(), &engine).expect("a new key").put(digest, b"machine code", &[]);
         let again = CompiledCache::open(cut_off.path(), &engine).expect("the same key");
         assert!(again.get(digest).is_some(), "the new key stays");
 
@@ -167,12 +174,13 @@ mod tests {
         fs::write(cache.path(Digest::of(b"other")), &good).expect("written");
         assert_eq!(cache.get(Digest::of(b"other")), None, "moved to another digest");
     }
+
     #[test]
     fn the_folder_keeps_what_was_used_last() {
         let dir = tempfile::tempdir().expect("a folder");
         let engine = engine::compiling().expect("an engine");
         let mut cache = CompiledCache::open(dir.path(), &engine).expect("a cache");
-        cache.kept_max = Bounds { entries: 3, ..KEPT_MAX };
+        cache.keep_at_most(3);
         let digests = [0u8, 1, 2, 3, 4].map(|seed| Digest::of(&[seed]));
         let there = |cache: &CompiledCache| digests.map(|digest| cache.path(digest).exists());
         let age = |path: &Path, seconds| {
@@ -180,12 +188,19 @@ mod tests {
             file.set_modified(SystemTime::now() - std::time::Duration::from_secs(seconds)).expect("its time");
         };
         for (digest, seconds) in digests.iter().zip([500, 400, 300]) {
-            cache.put(*digest, b"machine code");
+            cache.put(*digest, b"machine code", &[]);
             age(&cache.path(*digest), seconds);
         }
         assert!(cache.get(digests[0]).is_some(), "the oldest is used again");
-        cache.put(digests[3], b"machine code");
+        cache.put(digests[3], b"machine code", &[]);
         assert_eq!(there(&cache), [true, false, true, true, false], "the one that was not used for longest went");
+
+        age(&cache.path(digests[0]), 100);
+        age(&cache.path(digests[2]), 900);
+        cache.put(digests[1], b"machine code", &[digests[2]]);
+        assert_eq!(there(&cache), [false, true, true, true, false], "what is loaded stays however old it is");
+        cache.put(digests[0], b"machine code", &[digests[1], digests[2], digests[3]]);
+        assert_eq!(there(&cache), [true, true, true, true, false], "also over the bound");
 
         let (foreign, unfinished) = (dir.path().join("notes.txt"), dir.path().join(".unfinished-left"));
         for path in [&foreign, &unfinished, &dir.path().join("mac.key")] {
@@ -194,7 +209,7 @@ mod tests {
         }
         // One plugin alone is over this bound: it stays, and nothing beside it.
         cache.kept_max = Bounds { bytes: 1, ..KEPT_MAX };
-        cache.put(digests[4], b"machine code");
+        cache.put(digests[4], b"machine code", &[]);
         assert_eq!(there(&cache), [false, false, false, false, true]);
         assert_eq!((foreign.exists(), unfinished.exists()), (true, false));
         let again = CompiledCache::open(dir.path(), &engine).expect("the same cache");

@@ -11,6 +11,13 @@ pub(super) struct Bounds {
     pub(super) bytes: u64,
 }
 
+impl Bounds {
+    /// One entry more.
+    fn and(self, bytes: u64) -> Self {
+        Self { entries: self.entries + 1, bytes: self.bytes.saturating_add(bytes) }
+    }
+}
+
 /// One file, and when it was last of use.
 #[derive(Debug, Clone)]
 struct Kept {
@@ -19,21 +26,25 @@ struct Kept {
     bytes: u64,
 }
 
-/// Removes what was of no use for longest until the rest of a folder's files that are `ours` keeps the bounds. `newest`
-/// stays whatever the clock says: two files of one moment must not cost the one that was just written.
+/// Removes what was of no use for longest until the rest of a folder's files that are `ours` keeps the bounds. `staying`
+/// files stay whatever clock and bounds say, and count: two files of one moment must not cost the one that was just written.
 ///
 /// A file that somebody reads at this moment stays readable until it is closed, and one that is gone is made again.
-pub(super) fn prune(dir: &Path, newest: &Path, bounds: Bounds, ours: impl Fn(&str) -> bool) -> io::Result<()> {
-    let mut kept = Vec::new();
+pub(super) fn prune(dir: &Path, staying: &[PathBuf], bounds: Bounds, ours: impl Fn(&str) -> bool) -> io::Result<()> {
+    let (mut kept, mut spent) = (Vec::new(), Bounds { entries: 0, bytes: 0 });
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         // Another process may have removed it since.
         let Ok(metadata) = entry.metadata() else { continue };
-        if metadata.is_file() && entry.file_name().to_str().is_some_and(&ours) && entry.path() != newest {
+        if !metadata.is_file() || !entry.file_name().to_str().is_some_and(&ours) {
+            continue;
+        }
+        if staying.contains(&entry.path()) {
+            spent = spent.and(metadata.len());
+        } else {
             kept.push(Kept { path: entry.path(), used: metadata.modified()?, bytes: metadata.len() });
         }
     }
-    let spent = Bounds { entries: 1, bytes: fs::metadata(newest).map_or(0, |metadata| metadata.len()) };
     surplus(kept, spent, bounds).try_for_each(|kept| match fs::remove_file(kept.path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -45,7 +56,7 @@ pub(super) fn prune(dir: &Path, newest: &Path, bounds: Bounds, ours: impl Fn(&st
 fn surplus(mut kept: Vec<Kept>, mut spent: Bounds, bounds: Bounds) -> impl Iterator<Item = Kept> {
     kept.sort_by_key(|kept| std::cmp::Reverse(kept.used));
     kept.into_iter().skip_while(move |kept| {
-        spent = Bounds { entries: spent.entries + 1, bytes: spent.bytes.saturating_add(kept.bytes) };
+        spent = spent.and(kept.bytes);
         spent.entries <= bounds.entries && spent.bytes <= bounds.bytes
     })
 }

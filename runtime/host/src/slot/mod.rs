@@ -24,7 +24,13 @@ use parking_lot::{Mutex, MutexGuard};
 pub use report::{SlotFigures, SwapReport};
 
 use self::{cell::Cell, report::History};
-use crate::{CallError, Host, instance::Instance, kind::Kind, policy::Chores, quarantine::HALF_OPEN_AFTER};
+use crate::{
+    CallError, Host,
+    instance::Instance,
+    kind::Kind,
+    policy::{Chore, Chores},
+    quarantine::HALF_OPEN_AFTER,
+};
 
 /// A caller that finds its shard busy spins so long and then takes the fallback: a decision is not worth waiting for.
 const SPIN_MAX: Duration = Duration::from_micros(20);
@@ -70,8 +76,9 @@ struct Shared<K: Kind> {
 
 struct Shard<K: Kind> {
     cell: Mutex<Cell<K>>,
-    /// Stands in the queue of the policy threads.
-    queued: AtomicBool,
+    /// Stands in the queue of the policy threads, for its batches and for a new instance.
+    tend_queued: AtomicBool,
+    restage_queued: AtomicBool,
     busy: AtomicU64,
     fallbacks: AtomicU64,
 }
@@ -131,7 +138,7 @@ impl<K: Kind> Slot<K> {
             None => {
                 slot.fallbacks.fetch_add(1, Relaxed);
                 drop(cell);
-                shared.ask_for_upkeep(shard);
+                shared.ask_for(Chore::Tend, shard);
             }
         }
         result
@@ -146,7 +153,7 @@ impl<K: Kind> Slot<K> {
     /// Has what gathered delivered soon by a policy thread.
     #[inline]
     pub(crate) fn wake(&self, shard: usize) {
-        self.0.enqueue(shard);
+        self.0.enqueue(Chore::Tend, shard);
     }
 
     /// Tells every instance again what it must know of its table.
@@ -165,7 +172,8 @@ impl<K: Kind> Default for Shard<K> {
     fn default() -> Self {
         Self {
             cell: Mutex::default(),
-            queued: AtomicBool::new(false),
+            tend_queued: AtomicBool::new(false),
+            restage_queued: AtomicBool::new(false),
             busy: AtomicU64::new(0),
             fallbacks: AtomicU64::new(0),
         }
@@ -215,18 +223,23 @@ impl<K: Kind> Shared<K> {
         self.table.upgrade().map_or(0, |table| K::now_ms(&table))
     }
 
-    fn ask_for_upkeep(&self, shard: usize) {
-        match self.upkeep {
-            Upkeep::Threads => self.enqueue(shard),
-            Upkeep::Caller => self.tend(shard),
+    fn ask_for(&self, chore: Chore, shard: usize) {
+        match (self.upkeep, chore) {
+            (Upkeep::Threads, _) => self.enqueue(chore, shard),
+            (Upkeep::Caller, Chore::Tend) => self.tend(shard),
+            (Upkeep::Caller, Chore::Restage) => self.restage(shard),
         }
     }
 
-    fn enqueue(&self, shard: usize) {
+    fn enqueue(&self, chore: Chore, shard: usize) {
         let Some(slot) = self.shards.get(shard) else { return };
-        if !slot.queued.load(Acquire) && !slot.queued.swap(true, AcqRel) {
+        let queued = match chore {
+            Chore::Tend => &slot.tend_queued,
+            Chore::Restage => &slot.restage_queued,
+        };
+        if !queued.load(Acquire) && !queued.swap(true, AcqRel) {
             let me: Weak<dyn Chores> = self.me.clone();
-            self.host.policy().enqueue(me, shard);
+            self.host.policy().enqueue(chore, me, shard);
         }
     }
 }

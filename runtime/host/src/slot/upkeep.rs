@@ -1,7 +1,12 @@
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 
 use super::{Shared, Upkeep, cell::Cell};
-use crate::{CallError, HostError, description::BATCH_MAX, kind::Kind, policy::Chores};
+use crate::{
+    CallError, HostError,
+    description::BATCH_MAX,
+    kind::Kind,
+    policy::{Chore, Chores},
+};
 
 /// Batches that one visit delivers before another shard gets its turn.
 const BATCHES_PER_VISIT_MAX: usize = 64;
@@ -9,9 +14,9 @@ const BATCHES_PER_VISIT_MAX: usize = 64;
 impl<K: Kind> Chores for Shared<K> {
     fn tend(&self, index: usize) {
         let (Some(shard), Some(table)) = (self.shards.get(index), self.table.upgrade()) else { return };
-        shard.queued.swap(false, AcqRel);
+        shard.tend_queued.swap(false, AcqRel);
         if self.half_open_is_due() {
-            return self.half_open();
+            return self.ask_for(Chore::Restage, index);
         }
         if self.wants.load(Relaxed) == 0 {
             return;
@@ -23,18 +28,24 @@ impl<K: Kind> Chores for Shared<K> {
                 let lost = cell.needs_revival();
                 drop(cell);
                 if lost {
-                    self.revive(index);
+                    self.ask_for(Chore::Restage, index);
                 }
                 return;
             }
         }
-        self.enqueue(index);
+        self.enqueue(Chore::Tend, index);
+    }
+
+    fn restage(&self, index: usize) {
+        let Some(shard) = self.shards.get(index) else { return };
+        shard.restage_queued.swap(false, AcqRel);
+        if self.half_open_is_due() { self.half_open() } else { self.revive(index) }
     }
 
     fn pass_time(&self) -> bool {
         if self.half_open_is_due() {
             // Staging takes its time, and other slots' ticks do not wait for it. Any shard stands for all.
-            self.ask_for_upkeep(0);
+            self.ask_for(Chore::Restage, 0);
         }
         let mut fine = false;
         for index in 0..self.shards.len() {
@@ -48,7 +59,8 @@ impl<K: Kind> Shared<K> {
     /// Ticks a shard that is due. Returns whether the strategy wants ticks at all, or waits for its revival.
     fn pass_time_of(&self, index: usize) -> bool {
         let (Some(shard), Some(table)) = (self.shards.get(index), self.table.upgrade()) else { return false };
-        let mut cell = shard.cell.lock();
+        // Whoever holds it may be a plugin that loops. The next tick comes soon.
+        let Some(mut cell) = shard.cell.try_lock() else { return true };
         if self.is_quarantined() {
             // The shard that failed has lost its instance; the others of the strategy give up theirs here.
             cell.give_up_instance();
@@ -57,7 +69,7 @@ impl<K: Kind> Shared<K> {
         if cell.needs_revival() {
             drop(cell);
             // As above: not on this thread.
-            self.ask_for_upkeep(index);
+            self.ask_for(Chore::Restage, index);
             return true;
         }
         self.tick(&mut cell, &table, index)
@@ -140,6 +152,8 @@ impl<K: Kind> Shared<K> {
                 }
             }
             Err(HostError::Call { source, .. }) if !matches!(source, CallError::Starved { .. }) => {
+                let plugin = &strategy.plugin().manifest().name;
+                tracing::warn!(%plugin, error = %source, "a quarantined strategy failed again; the fallback goes on");
                 self.quarantine(&source);
             }
             Err(error) => tracing::warn!(%error, "a quarantined strategy could not be tried yet"),
