@@ -92,6 +92,8 @@ pub struct ListenerFigures {
     pub refused: u64,
     /// Clients cut off because their request's head did not end.
     pub stuck: u64,
+    /// Clients of HTTP/2 cut off because they took nothing of their answers.
+    pub stalled: u64,
     /// Clients cut off because their requests did not end when the service stopped.
     pub cut: u64,
 }
@@ -102,6 +104,7 @@ pub(crate) struct ListenerCounters {
     pub(crate) accepted: Counter,
     pub(crate) refused: Counter,
     pub(crate) stuck: Counter,
+    pub(crate) stalled: Counter,
     pub(crate) cut: Counter,
 }
 
@@ -112,6 +115,7 @@ impl ListenerCounters {
             accepted: self.accepted.get(),
             refused: self.refused.get(),
             stuck: self.stuck.get(),
+            stalled: self.stalled.get(),
             cut: self.cut.get(),
         }
     }

@@ -15,6 +15,11 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Empty;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use proptest::{
     prelude::{Just, Strategy, any, prop},
     prop_oneof,
@@ -246,6 +251,24 @@ async fn a_client_that_takes_nothing_is_cut_off() {
     wait_until("it is cut off", || serving.route("all").figures.in_flight == 0).await;
     assert_eq!(serving.backend("a").figures.in_flight, 0);
     assert!(serving.route("all").figures.answer_bytes < 50_000_000, "nothing is buffered without end");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_never_opens_its_window_is_cut_off() {
+    let backend = Backend::start("a").await;
+    let config = GatewayConfig { write_ms: 100, ..GatewayConfig::default() };
+    let serving = Serving::configured(config, vec![route(&[("a", backend.address)])]).await;
+    let stream = TokioIo::new(TcpStream::connect(serving.address).await.unwrap());
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let request = |path: &str| Request::get(format!("http://t{path}")).body(Empty::<Bytes>::new()).unwrap();
+    // Slow is not stalled.
+    assert_eq!(within(sender.send_request(request("/slow/400"))).await.unwrap().status(), 200);
+    let answer = within(sender.send_request(request("/bytes/100000000"))).await.unwrap();
+    wait_until("it is cut off", || serving.gateway.figures().stalled == 1).await;
+    wait_until("nothing is in flight", || serving.route("all").figures.in_flight == 0).await;
+    assert!(within(connection).await.unwrap().is_err());
+    drop(answer);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -40,6 +40,7 @@ pub(crate) async fn converse(
     };
     match verdict {
         Verdict::Stuck => shared.counters.stuck.one(),
+        Verdict::Stalled => shared.counters.stalled.one(),
         Verdict::Resting => {
             connection.as_mut().graceful_shutdown();
             let farewell = Duration::from_millis(FAREWELL_MS);
@@ -56,14 +57,36 @@ pub(crate) async fn converse(
 
 /// Returns when the connection should end.
 async fn watch(peer: &Peer, config: &GatewayConfig, stop: &CancellationToken) -> Verdict {
-    let pause = (config.header_ms.min(config.keep_alive_ms) / LOOKS).max(LOOK_MS_MIN);
+    let shortest_ms = config.header_ms.min(config.keep_alive_ms).min(config.write_ms);
+    let pause = (shortest_ms / LOOKS).max(LOOK_MS_MIN);
+    let mut stall = Stall::default();
     while stop.run_until_cancelled(tokio::time::sleep(Duration::from_millis(pause))).await.is_some() {
+        if stall.lasts_ms(peer, pause) >= config.write_ms {
+            return Verdict::Stalled;
+        }
         match peer.verdict(config) {
             Verdict::Well => {}
             verdict => return verdict,
         }
     }
     Verdict::Well
+}
+
+/// For how long a client has taken nothing although it could. On HTTP/2 it can refuse every byte of an answer (a window
+/// that it never opens) while its socket looks well.
+#[derive(Debug, Default)]
+struct Stall {
+    taken: Option<u64>,
+    for_ms: u64,
+}
+
+impl Stall {
+    fn lasts_ms(&mut self, peer: &Peer, since_last_ms: u64) -> u64 {
+        let taken = peer.taken();
+        self.for_ms = if taken.is_some() && taken == self.taken { self.for_ms + since_last_ms } else { 0 };
+        self.taken = taken;
+        self.for_ms
+    }
 }
 
 fn builder(config: &GatewayConfig) -> auto::Builder<TokioExecutor> {

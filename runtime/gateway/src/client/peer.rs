@@ -27,6 +27,10 @@ pub(crate) struct Peer {
     pub(crate) cut: CancellationToken,
     clock: Clock,
     requests: AtomicU64,
+    /// Answers of which the client could take more.
+    offered: AtomicU64,
+    /// Pieces of answers that it has taken.
+    taken: AtomicU64,
     head_since_ms: AtomicU64,
     idle_since_ms: AtomicU64,
 }
@@ -39,6 +43,8 @@ pub(crate) enum Verdict {
     Resting,
     /// Its request's head does not end.
     Stuck,
+    /// It takes nothing of what there is for it.
+    Stalled,
 }
 
 impl Peer {
@@ -56,6 +62,8 @@ impl Peer {
             cut,
             clock,
             requests: AtomicU64::new(0),
+            offered: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
             head_since_ms: AtomicU64::new(NONE),
             idle_since_ms: AtomicU64::new(clock.now_ms()),
         })
@@ -74,11 +82,18 @@ impl Peer {
     pub(crate) fn busy(self: &Arc<Self>, body_bytes: Option<u64>) -> Busy {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.head_since_ms.store(NONE, Ordering::Relaxed);
-        Busy { peer: self.clone(), body_bytes }
+        Busy { peer: self.clone(), body_bytes, offered: false }
     }
 
     pub(crate) fn is_busy(&self) -> bool {
         self.requests.load(Ordering::Relaxed) > 0
+    }
+
+    /// How many pieces of answers a client of HTTP/2 has taken, where it could take more now. On HTTP/1.1 its socket says
+    /// it better: a piece may be long, and a slow client is not a bad one.
+    pub(crate) fn taken(&self) -> Option<u64> {
+        (self.framing.is_http2() && self.offered.load(Ordering::Relaxed) > 0)
+            .then(|| self.taken.load(Ordering::Relaxed))
     }
 
     pub(crate) fn verdict(&self, config: &GatewayConfig) -> Verdict {
@@ -112,10 +127,29 @@ fn text(text: &str) -> HeaderValue {
 pub(crate) struct Busy {
     peer: Arc<Peer>,
     body_bytes: Option<u64>,
+    offered: bool,
+}
+
+impl Busy {
+    /// There is more for the client, and what there was it has taken.
+    pub(crate) fn offers(&mut self) {
+        self.peer.taken.fetch_add(1, Ordering::Relaxed);
+        if !std::mem::replace(&mut self.offered, true) {
+            self.peer.offered.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// It is not the client that is waited for.
+    pub(crate) fn waits(&mut self) {
+        if std::mem::take(&mut self.offered) {
+            self.peer.offered.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
+        self.waits();
         self.peer.framing.over(self.body_bytes);
         if self.peer.requests.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.peer.idle_since_ms.store(self.peer.clock.now_ms(), Ordering::Relaxed);

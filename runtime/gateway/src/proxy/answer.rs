@@ -77,7 +77,7 @@ impl AnswerBody {
             tunnel.visit = Some(visit);
             tokio::spawn(tunnel.carry());
         } else {
-            self.visit = Some(visit);
+            self.visit.insert(visit).offers();
         }
     }
 }
@@ -93,8 +93,11 @@ impl Body for AnswerBody {
             Source::Backend(download) => download.poll(cx),
             Source::Tunnel(_) => Poll::Ready(None),
         };
-        if let (Poll::Ready(Some(Ok(frame))), Some(visit)) = (&frame, &body.visit) {
-            visit.sent(frame.data_ref().map_or(0, Bytes::len));
+        if let Some(visit) = &mut body.visit {
+            match &frame {
+                Poll::Ready(Some(Ok(frame))) => visit.sent(frame.data_ref().map_or(0, Bytes::len)),
+                _ => visit.waits(),
+            }
         }
         frame
     }

@@ -8,22 +8,33 @@ use crate::{client::Busy, route::Route};
 pub(crate) struct Visit {
     route: Option<Arc<Route>>,
     upload: Option<Arc<Upload>>,
-    _busy: Busy,
+    busy: Busy,
 }
 
 impl Visit {
     pub(crate) fn new(route: Arc<Route>, upload: Option<Arc<Upload>>, busy: Busy) -> Self {
         route.counters.requests.one();
         route.counters.in_flight.one();
-        Self { route: Some(route), upload, _busy: busy }
+        Self { route: Some(route), upload, busy }
     }
 
     /// One that no route takes.
     pub(crate) fn nowhere(busy: Busy) -> Self {
-        Self { route: None, upload: None, _busy: busy }
+        Self { route: None, upload: None, busy }
     }
 
-    pub(crate) fn sent(&self, bytes: usize) {
+    /// From now on the client may take of the answer: it is its turn until [`waits`](Self::waits).
+    pub(crate) fn offers(&mut self) {
+        self.busy.offers();
+    }
+
+    /// The client has taken everything that there is so far.
+    pub(crate) fn waits(&mut self) {
+        self.busy.waits();
+    }
+
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        self.busy.offers();
         if let Some(route) = &self.route {
             route.counters.answer_bytes.add(bytes as u64);
         }
