@@ -14,14 +14,35 @@ pub(crate) const HOST: &str = "switchyard:lifecycle/host@0.1.0";
 pub(crate) const LIFECYCLE: &str = "switchyard:lifecycle/lifecycle@0.1.0";
 /// What a plugin exports that decides about caching.
 pub(crate) const CACHING: &str = "switchyard:caching/caching@0.1.0";
+/// The same for routing.
+pub(crate) const ROUTING: &str = "switchyard:routing/routing@0.1.0";
+/// The same for scheduling.
+pub(crate) const SCHEDULING: &str = "switchyard:scheduling/scheduling@0.1.0";
 
-/// The packages that this host runs, as manifests and node statuses name them.
-pub(crate) const CONTRACTS: [&str; 2] = ["switchyard:lifecycle@0.1.0", "switchyard:caching@0.1.0"];
+/// The same for alerting.
+pub(crate) const ALERTING: &str = "switchyard:alerting/alerting@0.1.0";
+/// The same for scoring.
+pub(crate) const SCORING: &str = "switchyard:scoring/scoring@0.1.0";
+
+/// The packages of these kinds and of what every plugin has, as manifests and node statuses name them.
+pub(crate) fn packages(kinds: &[StrategyKind]) -> Vec<String> {
+    std::iter::once(LIFECYCLE).chain(kinds.iter().map(|kind| interface(*kind))).map(package).collect()
+}
+
+fn package(interface: &str) -> String {
+    let (name, version) = interface.split_once('@').unwrap_or((interface, ""));
+    let (package, _) = name.split_once('/').unwrap_or((name, ""));
+    format!("{package}@{version}")
+}
 
 /// The interface of a kind.
 pub(crate) fn interface(kind: StrategyKind) -> &'static str {
     match kind {
+        StrategyKind::Alerting => ALERTING,
         StrategyKind::Caching => CACHING,
+        StrategyKind::Scoring => SCORING,
+        StrategyKind::Routing => ROUTING,
+        StrategyKind::Scheduling => SCHEDULING,
     }
 }
 
@@ -57,8 +78,10 @@ pub(crate) fn check(engine: &Engine, component: &Component) -> Result<Vec<Strate
     require(&exports, LIFECYCLE)?;
     let kinds: Vec<_> = StrategyKind::ALL.into_iter().filter(|kind| exports.contains(&interface(*kind))).collect();
     if kinds.is_empty() {
-        // Every kind's interface is missing; the sentence for the first names an older version if there is one.
-        require(&exports, CACHING)?;
+        // Every kind's interface is missing; another version of one says more than that there is none.
+        let other =
+            StrategyKind::ALL.into_iter().map(interface).find(|wanted| in_other_version(&exports, wanted).is_some());
+        require(&exports, other.unwrap_or(CACHING))?;
     }
     Ok(kinds)
 }
@@ -80,13 +103,16 @@ fn require(exports: &[&str], wanted: &str) -> Result<(), HostError> {
     if exports.contains(&wanted) {
         return Ok(());
     }
-    let other = exports.iter().find_map(|name| Some((name, other_version(name, wanted)?)));
-    Err(HostError::Incompatible(match other {
-        Some((name, _)) => format!(
+    Err(HostError::Incompatible(match in_other_version(exports, wanted) {
+        Some(name) => format!(
             "the plugin exports {name}: this host runs {wanted}; rebuild the plugin with the SDK of this release"
         ),
         None => format!("the plugin does not export {wanted}: build it with the SDK's export macro"),
     }))
+}
+
+fn in_other_version<'a>(exports: &[&'a str], wanted: &str) -> Option<&'a str> {
+    exports.iter().copied().find(|name| other_version(name, wanted).is_some())
 }
 
 /// The version in `name`, if it is the interface of `wanted` in another version.

@@ -4,8 +4,8 @@ use serde_json::Value;
 use switchyard_types::{Digest, Interests, PluginManifest, Stage, StrategyKind};
 
 use crate::{
-    CallError, HostError, bindings::Description, bindings::exports::switchyard::lifecycle::lifecycle as wit,
-    contract::CONTRACTS, guest_state::METRICS_MAX,
+    CallError, HostError, bindings::Description, bindings::exports::switchyard::lifecycle::lifecycle as wit, contract,
+    guest_state::METRICS_MAX,
 };
 
 /// Events in one batched call.
@@ -60,7 +60,7 @@ fn read(
         digest,
         size_bytes,
         kinds,
-        contracts: CONTRACTS.map(str::to_owned).to_vec(),
+        contracts: contract::packages(exported),
         configuration_schema: json("configuration-schema", &description.configuration_schema)?,
         configuration_default: json("configuration-default", &description.configuration_default)?,
         state_format: description.state_format,

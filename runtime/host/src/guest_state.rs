@@ -157,6 +157,13 @@ impl LogLimiter {
     }
 }
 
+/// [`inert`], for a text with a bound of its own in bytes.
+pub(crate) fn inert_cut(text: &str, bytes_max: usize) -> String {
+    let mut text = inert(text);
+    text.truncate(text.floor_char_boundary(bytes_max));
+    text
+}
+
 /// A plugin's text, cut and without control characters: it goes into logs, statuses and terminals.
 pub(crate) fn inert(message: &str) -> String {
     let mut text = String::with_capacity(message.len().min(LOG_LINE_CHARS_MAX));

@@ -4,7 +4,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use switchyard_types::Digest;
+use switchyard_types::{Digest, StrategyKind};
 use wasmtime::{
     Engine,
     component::{Component, Linker},
@@ -123,7 +123,7 @@ impl Host {
 
     /// The contracts that plugins of this host may be built for.
     pub fn contracts() -> Vec<String> {
-        contract::CONTRACTS.map(str::to_owned).to_vec()
+        contract::packages(&StrategyKind::ALL)
     }
 
     pub(crate) fn engine(&self) -> &Engine {

@@ -1,6 +1,7 @@
+use switchyard_types::Interests;
 use wasmtime::{Store, component};
 
-use crate::{CallError, guest_state::GuestState, instance::Instance};
+use crate::{CallError, HostError, Strategy, guest_state::GuestState, instance::Instance};
 
 /// What a kind of strategy gives to the machinery that all kinds share: its functions, its events, and how the truth is
 /// read from its engine. A slot drains, tees, adopts, swaps and revives by these and nothing else.
@@ -12,10 +13,16 @@ pub(crate) trait Kind: Send + Sync + Sized + 'static {
     /// One thing that happened.
     type Event: Copy + Send + 'static;
     /// One thing that exists, for an instance that takes over.
-    type Resident: Copy + Send + 'static;
+    type Resident: Send + 'static;
+
+    /// The hooks that return a decision; one is named by its place here.
+    const ASKED: &'static [&'static str];
 
     /// Finds the functions in an instance and checks their types.
     fn bind(store: &mut Store<GuestState>, instance: &component::Instance) -> wasmtime::Result<Self::Calls>;
+
+    /// Puts a strategy through the kind's corpus, on throw-away instances.
+    fn self_test(strategy: &Strategy, seed: u64) -> Result<(), HostError>;
 
     /// The engine's clock, in milliseconds.
     fn now_ms(table: &Self::Table) -> u64;
@@ -52,6 +59,7 @@ pub(crate) trait Kind: Send + Sync + Sized + 'static {
     fn tick(
         instance: &mut Instance<Self::Calls>,
         now_ms: u64,
+        interests: &Interests,
         table: &Self::Table,
         shard: usize,
     ) -> Result<(), CallError>;

@@ -8,24 +8,31 @@
 //! What this is not: it knows no protocol, no file format of the control plane, and no policy beyond "the fallback
 //! decides". Start reading at `instance.rs` (one call into a guest) and `slot/swap.rs` (the staged swap).
 
+pub mod alerting;
 mod bindings;
 pub mod caching;
 mod compile;
 mod config;
 mod contract;
+mod corpus;
 mod description;
 mod engine;
 mod error;
 mod figures;
+mod functions;
 mod gauges;
 mod guest_state;
 mod host;
 mod instance;
 mod kind;
+mod kinds;
 mod meter;
 mod plugin;
 mod policy;
 mod quarantine;
+pub mod routing;
+pub mod scheduling;
+pub mod scoring;
 mod slot;
 #[doc(hidden)]
 pub mod steps;

@@ -7,11 +7,10 @@ use wasmtime::component::Component;
 use crate::{
     CallError, Host, HostError, Strategy,
     bindings::EveryPluginIndices,
-    caching::Caching,
     contract,
     description::manifest,
     instance::{Instance, Template},
-    kind::Kind,
+    kinds,
 };
 
 /// A plugin that is compiled, linked and described. Cheap to clone; shared by digest.
@@ -64,10 +63,7 @@ impl Plugin {
 
 /// Binds the functions of a kind once, so that a wrong signature is refused here and not in a slot.
 fn check_types(template: &Template, kind: StrategyKind) -> Result<(), HostError> {
-    let bound = match kind {
-        StrategyKind::Caching => Instance::new(template, Limits::DEFAULT, Caching::bind).map(drop),
-    };
-    bound.map_err(|error| match error {
+    kinds::bind(kind, template).map_err(|error| match error {
         HostError::Call { source: CallError::InvalidResult(reason), .. } => HostError::Incompatible(format!(
             "a function of {} does not have the contract's type: {reason}; rebuild the plugin with the SDK of this \
              release",

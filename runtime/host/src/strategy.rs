@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 use serde_json::Value;
 use switchyard_types::{Digest, Limits, Stage, StrategyKind};
 
-use crate::{HostError, Plugin, caching::Caching, instance::Instance, kind::Kind};
+use crate::{HostError, Plugin, instance::Instance, kind::Kind, kinds};
 
 /// The self-test's seed and that of the trial configuration. A plugin cannot tell them from others: every seed is a
 /// hash's output.
@@ -50,12 +50,7 @@ impl Strategy {
 
     /// Configures a throw-away instance and puts others through the corpus; again where the machine was too busy to tell.
     fn try_out(&self, kind: StrategyKind) -> Result<(), HostError> {
-        let trial = || match kind {
-            StrategyKind::Caching => {
-                drop(self.instance::<Caching>(TRIAL_SEED)?);
-                crate::caching::self_test(self, TRIAL_SEED)
-            }
-        };
+        let trial = || kinds::try_out(kind, self, TRIAL_SEED);
         let mut outcome = trial();
         for _ in 1..TRIALS_MAX {
             match outcome {

@@ -4,6 +4,8 @@
 //! What this is not: it has no simulated cache beside the engine's (the exception is [`reference`], which exists to be
 //! compared with), no network, and no printing.
 //!
+//! [`schedule`] and [`route`] are the same for recorded jobs and requests.
+//!
 //! Start reading at [`TraceReader`] (a file becomes requests) and [`Replay`] (requests become a hit ratio).
 
 pub mod id;
@@ -11,6 +13,8 @@ mod object_sizes;
 mod outcome;
 pub mod reference;
 mod replay;
+pub mod route;
+pub mod schedule;
 mod size;
 mod trace;
 

@@ -11,7 +11,7 @@ use switchyard_cache::{SHARDS_MAX, TraceCache};
 use switchyard_host::{Host, HostError, SlotFigures, Strategy, caching::Unit};
 use switchyard_types::Limits;
 
-use crate::{Outcome, Size, TraceError, TraceReader, object_sizes::ObjectSizes};
+use crate::{Outcome, Size, TraceError, TraceReader, object_sizes::ObjectSizes, schedule::ScheduleError};
 
 /// Every replay gives strategies the same seed: the same trace has the same figures.
 const SEED: u64 = 1;
@@ -28,6 +28,17 @@ pub enum ReplayError {
     /// The trace.
     #[error(transparent)]
     Trace(#[from] TraceError),
+    /// A log of jobs.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    /// A request went nowhere.
+    #[error("{strategy}: it refused a request with the status {status}: in a replay every request is served")]
+    Refused {
+        /// Which strategy.
+        strategy: String,
+        /// What it said.
+        status: u16,
+    },
     /// Bytes are asked of a trace that has none.
     #[error(
         "{}: the trace knows no sizes, so that a cache of {size} cannot be filled by it: give a number of entries",
@@ -188,16 +199,20 @@ impl Replay {
 
     /// A plugin that failed on the way left decisions to the fallback: the hit ratio is a mixture that nobody asked for.
     pub fn check(name: &str, cache: &TraceCache) -> Result<(), ReplayError> {
-        let figures = cache.slot().figures();
-        if figures.strategy.is_none() {
-            return Ok(());
-        }
-        let faults = faults(&figures);
-        if faults.is_empty() {
-            return Ok(());
-        }
-        Err(ReplayError::Faults { strategy: name.to_owned(), faults: faults.join(", ") })
+        check_figures(name, &cache.slot().figures())
     }
+}
+
+/// The same by a slot's figures.
+pub(crate) fn check_figures(name: &str, figures: &SlotFigures) -> Result<(), ReplayError> {
+    if figures.strategy.is_none() {
+        return Ok(());
+    }
+    let faults = faults(figures);
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(ReplayError::Faults { strategy: name.to_owned(), faults: faults.join(", ") })
 }
 
 /// Every request of the trace; how many there were, and how many of them hit.

@@ -68,6 +68,9 @@ pub struct ShardFigures {
     pub victims_unknown: u64,
     /// Entries evicted by the fallback although a strategy was there.
     pub fallback_evictions: u64,
+    /// Answers that named something unknown and were corrected.
+    #[serde(default)]
+    pub corrected: u64,
     /// Lines that the plugins' logs did not take: over the rate.
     #[serde(default)]
     pub log_lines_dropped: u64,

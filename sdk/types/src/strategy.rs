@@ -9,18 +9,30 @@ use crate::{Digest, Generation, LimitsSpec, PluginName, SlotId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StrategyKind {
+    /// What is worth waking somebody for.
+    Alerting,
     /// What a cache keeps.
     Caching,
+    /// Which backend gets a request.
+    Routing,
+    /// Which task runs next.
+    Scheduling,
+    /// How healthy something is.
+    Scoring,
 }
 
 impl StrategyKind {
     /// Every kind.
-    pub const ALL: [Self; 1] = [Self::Caching];
+    pub const ALL: [Self; 5] = [Self::Alerting, Self::Caching, Self::Routing, Self::Scheduling, Self::Scoring];
 
     /// The name as it stands everywhere.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Alerting => "alerting",
             Self::Caching => "caching",
+            Self::Routing => "routing",
+            Self::Scheduling => "scheduling",
+            Self::Scoring => "scoring",
         }
     }
 }

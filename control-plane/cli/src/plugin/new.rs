@@ -22,14 +22,52 @@ pub(crate) struct New {
     sdk: Option<PathBuf>,
 }
 
-/// The files of a project, by their place in it.
-const CACHING: [(&str, &str); 5] = [
-    ("Cargo.toml", include_str!("../../templates/caching/Cargo.toml.template")),
-    ("src/lib.rs", include_str!("../../templates/caching/src/lib.rs.template")),
-    ("strategy.yaml", include_str!("../../templates/caching/strategy.yaml.template")),
-    ("README.md", include_str!("../../templates/caching/README.md.template")),
-    (".gitignore", include_str!("../../templates/caching/gitignore.template")),
+/// The files of a project, by their place in it; `src/lib.rs` comes from its kind.
+const FILES: [(&str, &str); 4] = [
+    ("Cargo.toml", include_str!("../../templates/Cargo.toml.template")),
+    ("strategy.yaml", include_str!("../../templates/strategy.yaml.template")),
+    ("README.md", include_str!("../../templates/README.md.template")),
+    (".gitignore", include_str!("../../templates/gitignore.template")),
 ];
+
+/// What a project of one kind begins with.
+struct Beginning {
+    source: &'static str,
+    /// What it decides, for its README.
+    policy: &'static str,
+    /// The command that plays a trace against it; none: there is none for its kind.
+    replay: Option<&'static str>,
+}
+
+fn beginning(kind: StrategyKind) -> Beginning {
+    match kind {
+        StrategyKind::Alerting => Beginning {
+            source: include_str!("../../templates/alerting/lib.rs.template"),
+            policy: "a node whose memory is full is not normal. Change `evaluate`.",
+            replay: None,
+        },
+        StrategyKind::Caching => Beginning {
+            source: include_str!("../../templates/caching/lib.rs.template"),
+            policy: "first in, first out. Change `store` and `event`.",
+            replay: Some("--trace TRACE --strategy {{name}} --size 1000"),
+        },
+        StrategyKind::Routing => Beginning {
+            source: include_str!("../../templates/routing/lib.rs.template"),
+            policy: "whoever has least to do is next. Change `pick`.",
+            replay: Some("--requests TRACE --strategy {{name}}"),
+        },
+        StrategyKind::Scheduling => Beginning {
+            source: include_str!("../../templates/scheduling/lib.rs.template"),
+            policy: "first in, first out. Change `submit` and `failed`.",
+            replay: Some("--swf TRACE --strategy {{name}}"),
+        },
+        StrategyKind::Scoring => Beginning {
+            source: include_str!("../../templates/scoring/lib.rs.template"),
+            policy: "a service is as healthy as few of its requests fail. Change `score`.",
+            replay: None,
+        },
+    }
+}
 
 /// In the checkout that this program was built from. A program that was copied elsewhere may not find it there.
 const CHECKOUT_SDK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sdk/guest");
@@ -39,12 +77,10 @@ const SDK_NAME: &str = "name = \"switchyard-sdk\"";
 const SDK_MANIFEST_BYTES_MAX: u64 = 1 << 20;
 
 pub(super) fn run(verb: &New, global: &Global) -> Result<()> {
-    let StrategyKind::Caching = verb.kind;
     let folder = verb.dir.clone().unwrap_or_else(|| PathBuf::from(verb.name.as_str()));
     refuse_occupied(&folder)?;
     let sdk = sdk(verb.sdk.as_deref(), Path::new(CHECKOUT_SDK))?;
-    for (file, template) in CACHING {
-        let text = fill(template, &verb.name, &sdk);
+    for (file, text) in project(verb.kind, &verb.name, &sdk) {
         files::write(&folder.join(file), text.as_bytes(), 0o644)?;
     }
     let result = json!({ "name": verb.name, "kind": verb.kind, "folder": folder });
@@ -93,8 +129,20 @@ fn is_sdk(folder: &Path) -> bool {
     manifest.is_ok_and(|bytes| String::from_utf8_lossy(&bytes).lines().any(|line| line.trim() == SDK_NAME))
 }
 
-fn fill(template: &str, name: &PluginName, sdk: &str) -> String {
-    template.replace("{{name}}", name.as_str()).replace("{{type}}", &type_name(name)).replace("{{sdk}}", sdk)
+/// The files of a project with what they say.
+fn project(kind: StrategyKind, name: &PluginName, sdk: &str) -> Vec<(&'static str, String)> {
+    let Beginning { source, policy, replay } = beginning(kind);
+    let replay = replay.map(|arguments| format!("    switchyard replay {arguments}\n")).unwrap_or_default();
+    let fill = |template: &str| {
+        template
+            .replace("{{replay}}", &replay)
+            .replace("{{policy}}", policy)
+            .replace("{{kind}}", kind.as_str())
+            .replace("{{name}}", name.as_str())
+            .replace("{{type}}", &type_name(name))
+            .replace("{{sdk}}", sdk)
+    };
+    FILES.into_iter().chain([("src/lib.rs", source)]).map(|(file, template)| (file, fill(template))).collect()
 }
 
 /// `my-cache` is `MyCache` in Rust.
@@ -116,9 +164,10 @@ mod tests {
     fn every_place_of_a_template_is_filled() {
         let name = "my-own-cache2".parse().unwrap();
         assert_eq!(type_name(&name), "MyOwnCache2");
-        for (file, template) in CACHING {
-            let text = fill(template, &name, "{ path = \"sdk\" }");
-            assert!(!text.contains("{{"), "{file}: {text}");
+        for kind in StrategyKind::ALL {
+            for (file, text) in project(kind, &name, "{ path = \"sdk\" }") {
+                assert!(!text.contains("{{"), "{kind} {file}: {text}");
+            }
         }
     }
 

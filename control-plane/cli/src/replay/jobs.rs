@@ -1,7 +1,8 @@
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
-use switchyard_host::Host;
+use switchyard_host::{Host, Strategy};
 use switchyard_replay::{Candidate, Job, Replay};
+use switchyard_types::StrategyKind;
 
 use super::{ReplayVerb, find};
 
@@ -29,9 +30,18 @@ fn candidate(host: &Host, name: &str, configuration: Option<&Value>) -> Result<C
     if name == find::FALLBACK {
         return Ok(Candidate::Fallback);
     }
+    Ok(Candidate::Strategy(strategy(host, name, StrategyKind::Caching, configuration)?))
+}
+
+/// A plugin that decides about this kind, with this configuration or its own.
+pub(super) fn strategy(host: &Host, name: &str, kind: StrategyKind, configuration: Option<&Value>) -> Result<Strategy> {
     let component = find::component(name)?;
     let plugin = host.load(&component).map_err(|error| anyhow!(error.failure()))?;
+    let kinds = &plugin.manifest().kinds;
+    if !kinds.contains(&kind) {
+        let has: Vec<_> = kinds.iter().map(|kind| kind.as_str()).collect();
+        bail!("the plugin decides about {}, and this replay is about {kind}", has.join(", "));
+    }
     let configuration = configuration.unwrap_or(&plugin.manifest().configuration_default);
-    let strategy = plugin.strategy(configuration, Replay::LIMITS).map_err(|error| anyhow!(error.failure()))?;
-    Ok(Candidate::Strategy(strategy))
+    plugin.strategy(configuration, Replay::LIMITS).map_err(|error| anyhow!(error.failure()))
 }

@@ -259,6 +259,7 @@ pub(super) struct ShardFigures {
     memory_bytes: u64,
     victims_unknown: u64,
     fallback_evictions: u64,
+    corrected: u64,
     log_lines_dropped: u64,
     metrics_undeclared: u64,
     counters: BTreeMap<String, f64>,

@@ -6,6 +6,7 @@ use wasmtime::{
 use super::{Budget, Decision, Entry, Event, Load, Resident, VICTIMS_MAX};
 use crate::{
     CallError, contract,
+    functions::Functions,
     guest_state::GuestState,
     instance::{CallClass, Instance},
 };
@@ -65,22 +66,13 @@ struct WitLoad {
 
 impl CachingCalls {
     pub(crate) fn bind(store: &mut Store<GuestState>, instance: &component::Instance) -> wasmtime::Result<Self> {
-        let interface = instance
-            .get_export_index(&mut *store, None, contract::CACHING)
-            .ok_or_else(|| wasmtime::Error::msg(format!("{} is not exported", contract::CACHING)))?;
-        let mut find = |name: &str| {
-            instance
-                .get_export_index(&mut *store, Some(&interface), name)
-                .ok_or_else(|| wasmtime::Error::msg(format!("{} has no function {name}", contract::CACHING)))
-        };
-        let (resize, store_, observe, adopt, tick) =
-            (find("resize")?, find("store")?, find("observe")?, find("adopt")?, find("tick")?);
+        let mut functions = Functions::of(store, instance, contract::CACHING)?;
         Ok(Self {
-            resize: instance.get_typed_func(&mut *store, resize)?,
-            store: instance.get_typed_func(&mut *store, store_)?,
-            observe: instance.get_typed_func(&mut *store, observe)?,
-            adopt: instance.get_typed_func(&mut *store, adopt)?,
-            tick: instance.get_typed_func(&mut *store, tick)?,
+            resize: functions.find("resize")?,
+            store: functions.find("store")?,
+            observe: functions.find("observe")?,
+            adopt: functions.find("adopt")?,
+            tick: functions.find("tick")?,
         })
     }
 }

@@ -4,7 +4,13 @@
 use std::collections::BTreeMap;
 
 use super::{Budget, Caching, Decision, Entry, Event, EventKind, Resident, Unit};
-use crate::{CallError, HostError, Strategy, description::BATCH_MAX, instance::Instance, kind::Kind};
+use crate::{
+    HostError, Strategy,
+    corpus::{Random, call, nondeterministic},
+    description::BATCH_MAX,
+    instance::Instance,
+    kind::Kind,
+};
 
 type Plugin = Instance<<Caching as Kind>::Calls>;
 
@@ -69,11 +75,7 @@ fn run(twins: &mut [Plugin; 2], table: &mut Table, requests: u64) -> Result<(), 
         let [one, other] = twins;
         let decision = call("store", one.store(now_ms, &entry(id), &table.backlog))?;
         if call("store", other.store(now_ms, &entry(id), &table.backlog))? != decision {
-            return Err(HostError::SelfTest(
-                "two instances that were called alike decided differently: a decision may depend on configuration, \
-                 seed, state and inputs only"
-                    .into(),
-            ));
+            return Err(nondeterministic());
         }
         table.apply(id, &decision);
     }
@@ -114,10 +116,6 @@ fn take_over(strategy: &Strategy, seed: u64, old: &mut Plugin, table: &Table) ->
     table.check_victims()
 }
 
-fn call<R>(hook: &'static str, result: Result<R, CallError>) -> Result<R, HostError> {
-    result.map_err(|source| HostError::SelfTestCall { hook, source })
-}
-
 fn entry(id: u64) -> Entry {
     Entry { id, namespace: 0, size: 1, ttl_ms: None, key: Some(id.to_le_bytes().to_vec()) }
 }
@@ -130,7 +128,7 @@ struct Table {
     residents: BTreeMap<u64, (u64, u32)>,
     backlog: Vec<Event>,
     clock: u64,
-    random: u64,
+    random: Random,
     victims: u64,
     unknown: u64,
 }
@@ -142,7 +140,7 @@ impl Table {
             residents: BTreeMap::new(),
             backlog: Vec::new(),
             clock: 0,
-            random: 0x2545_f491_4f6c_dd1d,
+            random: Random::new(),
             victims: 0,
             unknown: 0,
         }
@@ -151,7 +149,7 @@ impl Table {
     /// The next request; some: it is a miss, and this id asks to be kept.
     fn request(&mut self) -> Option<u64> {
         self.clock += 1;
-        let random = self.next_random();
+        let random = self.random.draw();
         // Half of the requests go to an eighth of the ids.
         let id = if random & 1 == 0 { (random >> 8) % (IDS / 8) } else { (random >> 8) % IDS };
         if random.is_multiple_of(97) && self.residents.remove(&id).is_some() {
@@ -230,13 +228,5 @@ impl Table {
     fn trim(&mut self) {
         let excess = self.backlog.len().saturating_sub(BATCH_MAX as usize);
         self.backlog.drain(..excess);
-    }
-
-    /// Xorshift (Marsaglia, 2003).
-    fn next_random(&mut self) -> u64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        self.random
     }
 }

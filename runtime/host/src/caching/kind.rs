@@ -1,7 +1,8 @@
+use switchyard_types::Interests;
 use wasmtime::{Store, component};
 
 use super::{CacheTable, Event, Resident, calls::CachingCalls};
-use crate::{CallError, guest_state::GuestState, instance::Instance, kind::Kind};
+use crate::{CallError, HostError, Strategy, guest_state::GuestState, instance::Instance, kind::Kind};
 
 /// Caching, as the machinery of all kinds sees it.
 pub(crate) struct Caching;
@@ -12,8 +13,14 @@ impl Kind for Caching {
     type Event = Event;
     type Resident = Resident;
 
+    const ASKED: &'static [&'static str] = &["store"];
+
     fn bind(store: &mut Store<GuestState>, instance: &component::Instance) -> wasmtime::Result<CachingCalls> {
         CachingCalls::bind(store, instance)
+    }
+
+    fn self_test(strategy: &Strategy, seed: u64) -> Result<(), HostError> {
+        super::corpus::self_test(strategy, seed)
     }
 
     fn now_ms(table: &dyn CacheTable) -> u64 {
@@ -61,6 +68,7 @@ impl Kind for Caching {
     fn tick(
         instance: &mut Instance<CachingCalls>,
         now_ms: u64,
+        _: &Interests,
         table: &dyn CacheTable,
         shard: usize,
     ) -> Result<(), CallError> {

@@ -7,7 +7,6 @@ mod slot;
 mod table;
 mod types;
 
-pub(crate) use corpus::self_test;
 pub(crate) use kind::Caching;
 pub use slot::CachingSlot;
 pub use table::CacheTable;

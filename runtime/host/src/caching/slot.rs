@@ -15,6 +15,9 @@ pub struct CachingSlot {
     corrections: Arc<Corrections>,
 }
 
+/// The place of `store` in [`Caching`]'s hooks.
+const STORE: usize = 0;
+
 /// What the engine did instead of what it was told.
 #[derive(Debug, Default)]
 struct Corrections {
@@ -41,6 +44,7 @@ impl CachingSlot {
     pub fn store<R>(&self, shard: usize, now_ms: u64, entry: &Entry, apply: impl FnOnce(Option<&Decision>) -> R) -> R {
         self.slot.decide(
             shard,
+            STORE,
             |instance, backlog| instance.store(now_ms, entry, backlog),
             apply,
             |decision, events| tee(decision, entry, events),
@@ -85,7 +89,7 @@ impl CachingSlot {
 
     /// What the slot has done. Takes each shard's lock for a moment.
     pub fn figures(&self) -> SlotFigures {
-        let mut figures = self.slot.figures("store");
+        let mut figures = self.slot.figures();
         figures.shards.victims_unknown = self.corrections.victims_unknown.load(Relaxed);
         figures.shards.fallback_evictions = self.corrections.fallback_evictions.load(Relaxed);
         figures

@@ -35,7 +35,8 @@ pub(super) struct Cell<K: Kind> {
     /// What happens while a new instance is staged, for that instance.
     tee: Option<Tee<K::Event>>,
     pub(super) window: FailureWindow,
-    pub(super) waited: HookMeter,
+    /// As many as the kind has hooks that return a decision.
+    pub(super) asked: Box<[HookMeter]>,
     pub(super) batched: HookMeter,
     pub(super) ticks: HookMeter,
     pub(super) next_tick_ms: u64,
@@ -59,7 +60,7 @@ impl<K: Kind> Default for Cell<K> {
             backlog: Vec::with_capacity(BATCH_MAX as usize),
             tee: None,
             window: FailureWindow::default(),
-            waited: HookMeter::new(false),
+            asked: K::ASKED.iter().map(|_| HookMeter::new(false)).collect(),
             batched: HookMeter::new(true),
             ticks: HookMeter::new(true),
             next_tick_ms: 0,
@@ -79,17 +80,19 @@ impl<K: Kind> Cell<K> {
         self.backlog.len()
     }
 
-    /// A call with the backlog for which somebody waits.
+    /// A call with the backlog that returns a decision.
     #[inline]
-    pub(super) fn waited<D>(
+    pub(super) fn ask<D>(
         &mut self,
+        hook: usize,
         shared: &Shared<K>,
         call: impl FnOnce(&mut Instance<K::Calls>, &[K::Event]) -> Result<D, CallError>,
     ) -> Option<D> {
         let instance = live(&mut self.running, shared)?;
-        let sample = self.waited.begin();
+        let meter = self.asked.get_mut(hook)?;
+        let sample = meter.begin();
         let result = call(instance, &self.backlog);
-        self.waited.end(sample, &result);
+        meter.end(sample, &result);
         self.judge(shared, result)
     }
 
@@ -104,9 +107,10 @@ impl<K: Kind> Cell<K> {
 
     /// Lets time pass.
     pub(super) fn tick(&mut self, shared: &Shared<K>, now_ms: u64, table: &K::Table, shard: usize) {
+        let Some(plugin) = self.running.as_ref().map(|running| running.strategy.plugin().clone()) else { return };
         let Some(instance) = live(&mut self.running, shared) else { return };
         let sample = self.ticks.begin();
-        let result = K::tick(instance, now_ms, table, shard);
+        let result = K::tick(instance, now_ms, &plugin.manifest().interests, table, shard);
         self.ticks.end(sample, &result);
         self.judge(shared, result);
     }

@@ -79,6 +79,12 @@ struct Shard<K: Kind> {
     /// Stands in the queue of the policy threads, for its batches and for a new instance.
     tend_queued: AtomicBool,
     restage_queued: AtomicBool,
+    asked: Box<[Asked]>,
+}
+
+/// What a hook of one shard did not answer.
+#[derive(Default)]
+struct Asked {
     busy: AtomicU64,
     fallbacks: AtomicU64,
 }
@@ -110,13 +116,14 @@ impl<K: Kind> Slot<K> {
         self.0.wants.load(Relaxed)
     }
 
-    /// A call for which somebody waits. `call` gets the instance and the shard's backlog; `apply` gets its result, or
+    /// A call that returns a decision: to the hook at `hook` of the kind's. `call` gets the instance and the shard's backlog; `apply` gets its result, or
     /// none where the fallback decides; `tee` says what a decision did, for an instance that is being staged. All three
     /// run with the shard locked, so decisions of one shard are applied in the order in which they were made.
     #[inline]
     pub(crate) fn decide<D, R>(
         &self,
         shard: usize,
+        hook: usize,
         call: impl FnOnce(&mut Instance<K::Calls>, &[K::Event]) -> Result<D, CallError>,
         apply: impl FnOnce(Option<&D>) -> R,
         tee: impl FnOnce(&D, &mut Vec<K::Event>),
@@ -126,17 +133,17 @@ impl<K: Kind> Slot<K> {
             shared.let_caller_half_open(shard);
         }
         let (Some(slot), true) = (shared.shards.get(shard), self.wants() != 0) else { return apply(None) };
-        let (Some(mut cell), Some(table)) = (slot.lock_or_give_up(), shared.table.upgrade()) else {
+        let (Some(mut cell), Some(table)) = (slot.lock_or_give_up(hook), shared.table.upgrade()) else {
             return apply(None);
         };
         shared.let_caller_tick(&mut cell, &table, shard);
         cell.drain(&table, shard);
-        let decision = cell.waited(shared, call);
+        let decision = cell.ask(hook, shared, call);
         let result = apply(decision.as_ref());
         match &decision {
             Some(decision) => cell.teed(|events| tee(decision, events)),
             None => {
-                slot.fallbacks.fetch_add(1, Relaxed);
+                slot.count_fallback(hook);
                 drop(cell);
                 shared.ask_for(Chore::Tend, shard);
             }
@@ -174,20 +181,19 @@ impl<K: Kind> Default for Shard<K> {
             cell: Mutex::default(),
             tend_queued: AtomicBool::new(false),
             restage_queued: AtomicBool::new(false),
-            busy: AtomicU64::new(0),
-            fallbacks: AtomicU64::new(0),
+            asked: K::ASKED.iter().map(|_| Asked::default()).collect(),
         }
     }
 }
 
 impl<K: Kind> Shard<K> {
     #[inline]
-    fn lock_or_give_up(&self) -> Option<MutexGuard<'_, Cell<K>>> {
-        self.cell.try_lock().or_else(|| self.spin())
+    fn lock_or_give_up(&self, hook: usize) -> Option<MutexGuard<'_, Cell<K>>> {
+        self.cell.try_lock().or_else(|| self.spin(hook))
     }
 
     #[cold]
-    fn spin(&self) -> Option<MutexGuard<'_, Cell<K>>> {
+    fn spin(&self, hook: usize) -> Option<MutexGuard<'_, Cell<K>>> {
         let start = Instant::now();
         while start.elapsed() < SPIN_MAX {
             for _ in 0..SPINS_PER_LOOK {
@@ -197,9 +203,17 @@ impl<K: Kind> Shard<K> {
                 return Some(cell);
             }
         }
-        self.busy.fetch_add(1, Relaxed);
-        self.fallbacks.fetch_add(1, Relaxed);
+        if let Some(asked) = self.asked.get(hook) {
+            asked.busy.fetch_add(1, Relaxed);
+        }
+        self.count_fallback(hook);
         None
+    }
+
+    fn count_fallback(&self, hook: usize) {
+        if let Some(asked) = self.asked.get(hook) {
+            asked.fallbacks.fetch_add(1, Relaxed);
+        }
     }
 }
 

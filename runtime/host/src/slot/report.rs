@@ -48,38 +48,48 @@ pub(super) struct History {
 }
 
 impl<K: Kind> Slot<K> {
-    /// Figures of the slot. `waited` is the name of the kind's hook for which a caller waits.
-    pub(crate) fn figures(&self, waited: &str) -> SlotFigures {
+    /// Figures of the slot.
+    pub(crate) fn figures(&self) -> SlotFigures {
         let shared = &*self.0;
-        let [mut waited_total, mut observe_total, mut tick_total] = <[Totals; 3]>::default();
+        let [mut observe, mut tick] = <[Totals; 2]>::default();
         let mut shards = ShardFigures { shards: shared.shards.len() as u32, ..ShardFigures::default() };
-        let (mut fallbacks, mut busy) = (0, 0);
         for shard in &shared.shards {
             let cell = shard.cell.lock();
-            cell.waited.add_to(&mut waited_total);
-            cell.batched.add_to(&mut observe_total);
-            cell.ticks.add_to(&mut tick_total);
+            cell.batched.add_to(&mut observe);
+            cell.ticks.add_to(&mut tick);
             add_instance(&cell, &mut shards);
-            fallbacks += shard.fallbacks.load(Relaxed);
-            busy += shard.busy.load(Relaxed);
         }
         let quarantined = shared.is_quarantined();
         if quarantined {
             shards.quarantined = shards.shards;
         }
+        let asked = K::ASKED.iter().enumerate().map(|(hook, name)| ((*name).to_owned(), self.asked(hook)));
+        let batched = [("observe", observe), ("tick", tick)].map(|(name, total)| (name.to_owned(), total.finish()));
+        let hooks = asked.chain(batched).collect();
         let history = shared.history.lock();
         SlotFigures {
             strategy: history.active.as_ref().map(|strategy| strategy.identity().clone()),
             quarantined,
             flips: history.flips,
             last_swap: history.last.clone(),
-            hooks: BTreeMap::from([
-                (waited.to_owned(), HookFigures { fallbacks, busy, ..waited_total.finish() }),
-                ("observe".to_owned(), observe_total.finish()),
-                ("tick".to_owned(), tick_total.finish()),
-            ]),
+            hooks,
             shards,
         }
+    }
+
+    /// One of the hooks that return a decision, over all shards.
+    fn asked(&self, hook: usize) -> HookFigures {
+        let (mut total, mut fallbacks, mut busy) = (Totals::default(), 0, 0);
+        for shard in &self.0.shards {
+            if let Some(asked) = shard.asked.get(hook) {
+                fallbacks += asked.fallbacks.load(Relaxed);
+                busy += asked.busy.load(Relaxed);
+            }
+            if let Some(meter) = shard.cell.lock().asked.get(hook) {
+                meter.add_to(&mut total);
+            }
+        }
+        HookFigures { fallbacks, busy, ..total.finish() }
     }
 }
 

@@ -38,6 +38,7 @@
     (call $forget)
     (i32.const 512))
 
+  ;; the kind
   (func (export "switchyard:caching/caching@0.1.0#resize") (param i32 i64))
 
   (func (export "switchyard:caching/caching@0.1.0#store")
@@ -59,6 +60,7 @@
     (call $forget))
   (func (export "switchyard:caching/caching@0.1.0#tick") (param i64 i64 i64 i64 i64))
 
+  ;; end of the kind
   (func $recurse (param $depth i64) (result i64)
     (i64.add (i64.const 1) (call $recurse (i64.add (local.get $depth) (i64.const 1)))))
 

@@ -58,6 +58,22 @@ pub fn came(mut condition: impl FnMut() -> bool) -> bool {
     false
 }
 
+/// The base text with the hooks of another kind, and a fixture's bodies in them.
+pub fn of_kind(kind: &str, fixture: &str) -> String {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let read = |name: &str| fs::read_to_string(dir.join(name)).expect("a fixture");
+    let base = read("hostile/base.wat");
+    let (start, rest) = base.split_once("  ;; the kind\n").expect("where the kind's hooks begin");
+    let (_, end) = rest.split_once("  ;; end of the kind\n").expect("where they end");
+    // Of caching: its decision, and the name of the kind with its length.
+    let (data, names) = end.split_once("  ;; decision:").expect("the answer of caching's hook");
+    let names = names.split_once("  ;; lists of names").expect("names").1;
+    let names = names.replace(r#"\50\08\00\00\07"#, &format!(r#"\50\08\00\00\{:02x}"#, kind.len()));
+    let names = names.replace("\"caching\"", &format!("\"{kind}\""));
+    let hooks = read(&format!("kinds/{kind}.wat"));
+    splice(format!("{start}{hooks}{data}  ;;{names}"), fixture)
+}
+
 /// Replaces bodies of the base text by those of a fixture.
 pub fn splice(mut base: String, fixture: &str) -> String {
     for part in fixture.split(";; begin ").skip(1) {
@@ -77,13 +93,23 @@ pub fn encode(text: &str) -> Vec<u8> {
 
 /// The same, for contracts in which `from` is replaced by `to`.
 pub fn encode_for(text: &str, from: &str, to: &str) -> Vec<u8> {
+    encode_world("caching", text, from, to)
+}
+
+/// The same for the world of another kind.
+pub fn encode_kind(kind: &str, text: &str) -> Vec<u8> {
+    encode_world(kind, text, "", "")
+}
+
+fn encode_world(kind: &str, text: &str, from: &str, to: &str) -> Vec<u8> {
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/wit");
     let read = |file: &str| fs::read_to_string(wit.join(file)).expect("a contract");
     let change = |text: String| if from.is_empty() { text } else { text.replace(from, to) };
     let mut resolve = Resolve::default();
     resolve.push_str("lifecycle.wit", &change(read("lifecycle/lifecycle.wit"))).expect("the lifecycle contract");
-    let package = resolve.push_str("caching.wit", &change(read("caching/caching.wit"))).expect("the caching contract");
-    let world = resolve.select_world(&[package], Some("caching-plugin")).expect("the world");
+    let file = format!("{kind}.wit");
+    let package = resolve.push_str(&file, &change(read(&format!("{kind}/{file}")))).expect("the kind's contract");
+    let world = resolve.select_world(&[package], Some(&format!("{kind}-plugin"))).expect("the world");
     let mut module = wat::parse_str(change(text.to_owned())).expect("valid text");
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("metadata");
     ComponentEncoder::default().validate(true).module(&module).expect("a module").encode().expect("a component")

@@ -85,17 +85,17 @@ pub enum TraceError {
 
 /// What a format's reader says; the trace adds which file it was.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     Io(io::Error),
     Invalid { value: String, expected: &'static str },
 }
 
 impl Fault {
-    pub(super) fn invalid(value: &str, expected: &'static str) -> Self {
+    pub(crate) fn invalid(value: &str, expected: &'static str) -> Self {
         Self::Invalid { value: value.chars().take(VALUE_CHARS_MAX).collect(), expected }
     }
 
-    pub(super) fn at(self, path: PathBuf, position: Position) -> TraceError {
+    pub(crate) fn at(self, path: PathBuf, position: Position) -> TraceError {
         match self {
             Self::Invalid { value, expected } => TraceError::Invalid { path, position, value, expected },
             Self::Io(source) if source.kind() == io::ErrorKind::UnexpectedEof => {

@@ -23,9 +23,8 @@ pub(super) enum Packing {
 /// would be of something else.
 pub(super) fn of(path: &Path) -> Option<(Layout, Packing)> {
     let name = path.file_name()?.to_str()?.to_ascii_lowercase();
-    let (name, packing) = match name.rsplit_once('.') {
-        Some((stem, "zst")) => (stem, Packing::Zstd),
-        Some((stem, "gz")) => (stem, Packing::Gzip),
+    let (name, packing) = match (name.rsplit_once('.'), packing(path)) {
+        (Some((stem, _)), packing @ (Packing::Zstd | Packing::Gzip)) => (stem, packing),
         _ => (name.as_str(), Packing::Plain),
     };
     let layout = match name.rsplit_once('.') {
@@ -35,6 +34,15 @@ pub(super) fn of(path: &Path) -> Option<(Layout, Packing)> {
         Some(_) => return None,
     };
     Some((layout, packing))
+}
+
+/// What the last part of the file's name says.
+pub(super) fn packing(path: &Path) -> Packing {
+    match path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase).as_deref() {
+        Some("zst") => Packing::Zstd,
+        Some("gz") => Packing::Gzip,
+        _ => Packing::Plain,
+    }
 }
 
 #[cfg(test)]

@@ -17,11 +17,10 @@ pub use self::error::{Position, TraceError};
 use self::{
     binary::BinaryReader,
     csv::CsvReader,
-    error::Fault,
     format::{Layout, Packing},
-    lines::Lines,
     text::TextReader,
 };
+pub(crate) use self::{error::Fault, lines::Lines};
 
 /// One request of a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +103,11 @@ impl Iterator for TraceReader {
         self.requests += 1;
         next.transpose()
     }
+}
+
+/// A file that may be packed, as its name says.
+pub(crate) fn open_packed(path: &Path) -> Result<Box<dyn Read + Send>, TraceError> {
+    unpacked(path, format::packing(path)).map_err(|source| TraceError::Open { path: path.into(), source })
 }
 
 fn unpacked(path: &Path, packing: Packing) -> std::io::Result<Box<dyn Read + Send>> {

@@ -1,6 +1,6 @@
 use super::{Budget, Caching, Decision, Entry, Event, Load, Resident, Victims};
 use crate::{
-    bindings::exports::switchyard::caching::caching,
+    bindings::caching::exports::switchyard::caching::caching,
     lifecycle::{log_panics, parse_configuration},
 };
 
@@ -100,45 +100,11 @@ macro_rules! export_caching {
     };
     ($strategy:ty, name: $name:expr, version: $version:expr) => {
         const _: () = {
-            use $crate::bindings::exports::switchyard::{caching::caching, lifecycle::lifecycle};
+            use $crate::bindings::caching::exports::switchyard::caching::caching;
 
-            const IDENTITY: $crate::lifecycle::Identity = $crate::lifecycle::Identity::new($name, $version);
-            const MEASURES: $crate::lifecycle::Measures = $crate::lifecycle::Measures::new(
-                <$strategy as $crate::caching::Caching>::INTERESTS,
-                <$strategy as $crate::caching::Caching>::COUNTERS,
-                <$strategy as $crate::caching::Caching>::GAUGES,
+            $crate::__export_lifecycle!(
+                $strategy, $crate::caching::Caching, "caching", $crate::caching::Component<$strategy>, $name, $version
             );
-
-            // A guest has one thread: this is a plain static there, without a lock.
-            std::thread_local! {
-                static INSTANCE: std::cell::RefCell<$crate::caching::Component<$strategy>> =
-                    const { std::cell::RefCell::new($crate::caching::Component::new()) };
-            }
-
-            struct Exports;
-
-            impl lifecycle::Guest for Exports {
-                fn describe() -> lifecycle::Description {
-                    $crate::lifecycle::describe::<<$strategy as $crate::caching::Caching>::Configuration>(
-                        IDENTITY,
-                        "caching",
-                        <$strategy as $crate::caching::Caching>::STATE_FORMAT,
-                        MEASURES,
-                    )
-                }
-
-                fn configure(configuration: String, seed: u64) -> Result<(), String> {
-                    INSTANCE.with_borrow_mut(|instance| instance.configure(&configuration, seed))
-                }
-
-                fn export_state() -> Vec<u8> {
-                    INSTANCE.with_borrow(|instance| instance.export_state())
-                }
-
-                fn import_state(format: String, bytes: Vec<u8>) -> Result<(), String> {
-                    INSTANCE.with_borrow_mut(|instance| instance.import_state(&format, &bytes))
-                }
-            }
 
             impl caching::Guest for Exports {
                 fn resize(budget: caching::Budget) {
@@ -162,12 +128,8 @@ macro_rules! export_caching {
                 }
             }
 
-            // Natively nothing calls them, and a strategy is not dead code for that.
-            #[cfg(not(target_family = "wasm"))]
-            const _: fn(String, u64) -> Result<(), String> = <Exports as lifecycle::Guest>::configure;
-
             #[cfg(target_family = "wasm")]
-            $crate::bindings::export_component!(Exports with_types_in $crate::bindings);
+            $crate::bindings::caching::export_caching!(Exports with_types_in $crate::bindings::caching);
         };
     };
 }

@@ -1,5 +1,5 @@
 use super::{Tiers, Victims};
-use crate::bindings::exports::switchyard::caching::caching;
+use crate::bindings::caching::exports::switchyard::caching::caching;
 
 /// What becomes of an entry.
 ///

@@ -15,6 +15,6 @@ pub use decision::Decision;
 pub use strategy::Caching;
 pub use victims::Victims;
 
-pub use crate::bindings::exports::switchyard::caching::caching::{
+pub use crate::bindings::caching::exports::switchyard::caching::caching::{
     Budget, Entry, Event, EventKind, Load, Resident, Tiers, Unit,
 };

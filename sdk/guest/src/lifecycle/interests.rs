@@ -1,4 +1,13 @@
-use crate::bindings::exports::switchyard::lifecycle::lifecycle;
+use crate::bindings::lifecycle::exports::switchyard::lifecycle::lifecycle;
+
+/// The optional events of all kinds, as the contract names them; the constants below are their places.
+const EVENTS: [&str; 6] = ["hit", "miss", "outcome", "started", "done", "rank"];
+const HIT: u8 = 0;
+const MISS: u8 = 1;
+const OUTCOME: u8 = 2;
+const STARTED: u8 = 3;
+const DONE: u8 = 4;
+const RANK: u8 = 5;
 
 /// What a strategy wants to be told. The host pays for nothing that nobody reads.
 ///
@@ -9,8 +18,8 @@ use crate::bindings::exports::switchyard::lifecycle::lifecycle;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interests {
-    hits: bool,
-    misses: bool,
+    /// A bit for each of [`EVENTS`].
+    events: u8,
     keys: bool,
     batch: u32,
     tick_ms: Option<u32>,
@@ -23,19 +32,47 @@ impl Interests {
     pub const TICK_MS_MIN: u32 = 10;
 
     /// Only what is always told, in the largest batches.
-    pub const NONE: Self = Self { hits: false, misses: false, keys: false, batch: Self::BATCH_MAX, tick_ms: None };
+    pub const NONE: Self = Self { events: 0, keys: false, batch: Self::BATCH_MAX, tick_ms: None };
 
-    /// Also reads that found something.
+    /// Caching: also reads that found something.
     pub const fn with_hits(self) -> Self {
-        Self { hits: true, ..self }
+        self.with(HIT)
     }
 
-    /// Also reads that found nothing.
+    /// Caching: also reads that found nothing.
     pub const fn with_misses(self) -> Self {
-        Self { misses: true, ..self }
+        self.with(MISS)
     }
 
-    /// Also the key's bytes of an entry that asks to be kept.
+    /// Routing: how tries have ended.
+    pub const fn with_outcomes(self) -> Self {
+        self.with(OUTCOME)
+    }
+
+    /// Scheduling: tasks that a worker has taken.
+    pub const fn with_started(self) -> Self {
+        self.with(STARTED)
+    }
+
+    /// Scheduling: tasks that were acknowledged.
+    pub const fn with_done(self) -> Self {
+        self.with(DONE)
+    }
+
+    /// Scheduling: waiting tasks are ranked anew after every tick.
+    pub const fn with_ranks(self) -> Self {
+        self.with(RANK)
+    }
+
+    const fn with(self, event: u8) -> Self {
+        Self { events: self.events | 1 << event, ..self }
+    }
+
+    const fn has(&self, event: u8) -> bool {
+        self.events & 1 << event != 0
+    }
+
+    /// Caching: also the key's bytes of an entry that asks to be kept. Routing: the request's path.
     pub const fn with_keys(self) -> Self {
         Self { keys: true, ..self }
     }
@@ -52,12 +89,32 @@ impl Interests {
 
     /// Whether hits are told.
     pub const fn hits(&self) -> bool {
-        self.hits
+        self.has(HIT)
     }
 
     /// Whether misses are told.
     pub const fn misses(&self) -> bool {
-        self.misses
+        self.has(MISS)
+    }
+
+    /// Whether outcomes are told.
+    pub const fn outcomes(&self) -> bool {
+        self.has(OUTCOME)
+    }
+
+    /// Whether it is told that a task was taken.
+    pub const fn started(&self) -> bool {
+        self.has(STARTED)
+    }
+
+    /// Whether it is told that a task was acknowledged.
+    pub const fn done(&self) -> bool {
+        self.has(DONE)
+    }
+
+    /// Whether waiting tasks are ranked anew.
+    pub const fn ranks(&self) -> bool {
+        self.has(RANK)
     }
 
     /// Whether keys are told.
@@ -79,9 +136,9 @@ impl Interests {
     }
 
     pub(super) fn describe(&self) -> lifecycle::Interests {
-        let events = [("hit", self.hits), ("miss", self.misses)];
+        let events = (0..).zip(EVENTS).filter(|(event, _)| self.has(*event));
         lifecycle::Interests {
-            events: events.iter().filter(|(_, wanted)| *wanted).map(|(name, _)| (*name).to_owned()).collect(),
+            events: events.map(|(_, name)| name.to_owned()).collect(),
             batch: self.batch,
             tick_ms: self.tick_ms,
             measures: Vec::new(),

@@ -1,0 +1,45 @@
+//! Where the name of a kind becomes its code: the one list of kinds in this crate.
+
+use switchyard_types::{Limits, StrategyKind};
+
+use crate::{
+    HostError, Strategy,
+    alerting::Alerting,
+    caching::Caching,
+    instance::{Instance, Template},
+    kind::Kind,
+    routing::Routing,
+    scheduling::Scheduling,
+    scoring::Scoring,
+};
+
+/// Binds the functions of a kind in a throw-away instance.
+pub(crate) fn bind(kind: StrategyKind, template: &Template) -> Result<(), HostError> {
+    match kind {
+        StrategyKind::Alerting => bind_one::<Alerting>(template),
+        StrategyKind::Caching => bind_one::<Caching>(template),
+        StrategyKind::Routing => bind_one::<Routing>(template),
+        StrategyKind::Scheduling => bind_one::<Scheduling>(template),
+        StrategyKind::Scoring => bind_one::<Scoring>(template),
+    }
+}
+
+/// Configures a throw-away instance and puts others through the kind's corpus.
+pub(crate) fn try_out(kind: StrategyKind, strategy: &Strategy, seed: u64) -> Result<(), HostError> {
+    match kind {
+        StrategyKind::Alerting => try_one::<Alerting>(strategy, seed),
+        StrategyKind::Caching => try_one::<Caching>(strategy, seed),
+        StrategyKind::Routing => try_one::<Routing>(strategy, seed),
+        StrategyKind::Scheduling => try_one::<Scheduling>(strategy, seed),
+        StrategyKind::Scoring => try_one::<Scoring>(strategy, seed),
+    }
+}
+
+fn bind_one<K: Kind>(template: &Template) -> Result<(), HostError> {
+    Instance::new(template, Limits::DEFAULT, K::bind).map(drop)
+}
+
+fn try_one<K: Kind>(strategy: &Strategy, seed: u64) -> Result<(), HostError> {
+    drop(strategy.instance::<K>(seed)?);
+    K::self_test(strategy, seed)
+}

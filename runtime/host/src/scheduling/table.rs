@@ -1,0 +1,27 @@
+use super::{Event, Load, Resident, Task};
+
+/// What a slot reads from a queue: the queue is the truth, instances only mirror it.
+///
+/// Implementations take their own lock for a moment and never call back into the slot: a slot calls them with its shard's
+/// instance locked.
+pub trait QueueTable: Send + Sync + 'static {
+    /// Milliseconds of the engine's monotonic clock.
+    fn now_ms(&self) -> u64;
+
+    /// Moves up to `max` buffered events into `into`, in the order in which they happened.
+    fn drain(&self, shard: usize, max: usize, into: &mut Vec<Event>);
+
+    /// Appends one slice of the tasks that wait, are delayed or leased, and says where the next begins; none: that was the
+    /// last. A slice holds the queue's lock for at most 100 µs. A task that is there during the whole walk is seen at least
+    /// once.
+    fn residents(&self, shard: usize, cursor: Option<usize>, into: &mut Vec<Resident>) -> Option<usize>;
+
+    /// Figures since the last call.
+    fn load(&self, shard: usize) -> Load;
+
+    /// Appends up to `max` of the waiting tasks, the next ones at every call, round and round.
+    fn ranked(&self, shard: usize, max: usize, into: &mut Vec<Task>);
+
+    /// New ranks for tasks; those that no longer wait are left alone.
+    fn rerank(&self, shard: usize, tasks: &[Task], ranks: &[f64]);
+}

@@ -1,0 +1,67 @@
+use super::{Load, Resident, Score, Scoring, Table};
+use crate::lifecycle::component;
+
+component!(Scoring);
+
+impl<S: Scoring> Component<S> {
+    /// See `score` in `sdk/wit/scoring`.
+    pub fn score(&mut self, now_ms: u64, tables: &[Table]) -> Vec<Score> {
+        self.strategy.as_mut().map(|strategy| strategy.score(now_ms, tables)).unwrap_or_default()
+    }
+
+    /// See `adopt`.
+    pub fn adopt(&mut self, now_ms: u64, residents: &[Resident], last: bool) {
+        if let Some(strategy) = &mut self.strategy {
+            for resident in residents {
+                strategy.adopt(now_ms, resident);
+            }
+            if last {
+                strategy.adopted(now_ms);
+            }
+        }
+    }
+
+    /// See `tick`.
+    pub fn tick(&mut self, now_ms: u64, load: &Load) {
+        if let Some(strategy) = &mut self.strategy {
+            strategy.tick(now_ms, load);
+        }
+    }
+}
+
+/// Makes a component of a [`Scoring`](crate::scoring::Scoring) strategy. Name and version are the package's, or given:
+/// `export_scoring!(Strategy, name: "my-plugin", version: "1.0.0")`.
+///
+/// Natively only the checks remain, so that several plugins can be linked into one test.
+#[macro_export]
+macro_rules! export_scoring {
+    ($strategy:ty) => {
+        $crate::export_scoring!($strategy, name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION"));
+    };
+    ($strategy:ty, name: $name:expr, version: $version:expr) => {
+        const _: () = {
+            use $crate::bindings::scoring::exports::switchyard::scoring::scoring;
+
+            $crate::__export_lifecycle!(
+                $strategy, $crate::scoring::Scoring, "scoring", $crate::scoring::Component<$strategy>, $name, $version
+            );
+
+            impl scoring::Guest for Exports {
+                fn score(now: u64, tables: Vec<scoring::Table>) -> Vec<scoring::ScopeScore> {
+                    INSTANCE.with_borrow_mut(|instance| instance.score(now, &tables))
+                }
+
+                fn adopt(now: u64, residents: Vec<scoring::Resident>, last: bool) {
+                    INSTANCE.with_borrow_mut(|instance| instance.adopt(now, &residents, last));
+                }
+
+                fn tick(now: u64, load: scoring::Load) {
+                    INSTANCE.with_borrow_mut(|instance| instance.tick(now, &load));
+                }
+            }
+
+            #[cfg(target_family = "wasm")]
+            $crate::bindings::scoring::export_scoring!(Exports with_types_in $crate::bindings::scoring);
+        };
+    };
+}
