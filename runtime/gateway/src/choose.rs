@@ -1,6 +1,11 @@
+use http::StatusCode;
 use parking_lot::Mutex;
+use switchyard_host::routing::{self, CANDIDATES_MAX, Candidate};
 
-use crate::route::Member;
+use crate::{
+    decide::Asked,
+    route::{Member, Route},
+};
 
 /// Backends that one decision names: the first is tried, the others are there for a retry.
 const CHOICES_MAX: usize = 3;
@@ -27,6 +32,36 @@ impl Choice {
     }
 }
 
+/// The one place where it is decided where a request goes, or with which status it is refused. Returns the shard that was
+/// asked too.
+pub(crate) fn choose(route: &Route, asked: &Asked<'_>) -> (usize, Result<Choice, StatusCode>) {
+    let fallback = || route.chooser.choose(&route.members);
+    if !route.decider.is_active() {
+        return (0, Ok(fallback()));
+    }
+    let all_unhealthy = !route.members.iter().any(|member| member.backend.is_healthy());
+    let open = route.members.iter().filter(|member| all_unhealthy || member.backend.is_healthy());
+    let candidate =
+        |member: &Member| Candidate { backend: member.backend.number, in_flight: member.backend.in_flight() };
+    let candidates: Vec<Candidate> = open.take(CANDIDATES_MAX).map(candidate).collect();
+    let shard = route.decider.shard(asked);
+    let decision = route.decider.pick(shard, asked, &candidates, |choice| match choice {
+        Some(routing::Choice::Order(numbers)) => Ok(ordered(&route.members, numbers, all_unhealthy)),
+        Some(routing::Choice::Refuse(status)) => {
+            Err(StatusCode::from_u16(*status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE))
+        }
+        None => Ok(fallback()),
+    });
+    (shard, decision)
+}
+
+fn ordered(members: &[Member], numbers: &[u32], all_unhealthy: bool) -> Choice {
+    let mut choice = Choice { order: [0; CHOICES_MAX], len: 0, all_unhealthy };
+    let position = |number: &u32| members.iter().position(|member| member.backend.number == *number);
+    numbers.iter().filter_map(position).for_each(|position| choice.push(position));
+    choice
+}
+
 /// Round robin over the healthy backends by their weights, spread smoothly: nginx's algorithm
 /// (`ngx_http_upstream_get_peer`). With weights 5, 1, 1 it gives a a b a c a a.
 #[derive(Debug)]
@@ -40,7 +75,6 @@ impl Chooser {
         Self { credits: Mutex::new(vec![0; members]) }
     }
 
-    /// The one place where it is decided where a request goes.
     pub(crate) fn choose(&self, members: &[Member]) -> Choice {
         let all_unhealthy = !members.iter().any(|member| member.backend.is_healthy());
         let mut choice = Choice { order: [0; CHOICES_MAX], len: 0, all_unhealthy };
@@ -81,8 +115,9 @@ mod tests {
             (0..weights.len()).map(|n| format!(r#"{{"name":"{n}","address":"h:1"}}"#)).collect();
         let text = format!(r#"{{"name":"r","backends":[{}]}}"#, backends.join(","));
         let route: RouteSpec = serde_json::from_str(&text).expect("a route");
+        let decider = crate::decide::Decider::new(&crate::decide::deciding_for_test());
         let new = |(number, weight): (usize, &u32)| {
-            let backend = Backend::new(&route, &route.backends[number], number as u32, Clock::new());
+            let backend = Backend::new(&route, &route.backends[number], number as u32, &decider, Clock::new());
             Member { backend: Arc::new(backend), weight: *weight }
         };
         weights.iter().enumerate().map(new).collect()

@@ -1,16 +1,19 @@
 use std::{
+    hash::RandomState,
     net::{IpAddr, SocketAddr, UdpSocket},
     sync::Arc,
 };
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use switchyard_host::{Host, routing::RoutingSlot};
 use tokio::runtime::Handle;
 
 use crate::{
     BackendStatus, GatewayConfig, GatewayError, ListenerFigures, RouteSpec, RouteStatus,
     backend::{self, Backend},
     clock::Clock,
+    decide::Deciding,
     figures::ListenerCounters,
     route::RouteTable,
 };
@@ -26,9 +29,9 @@ pub(crate) struct Shared {
     pub(crate) routes: ArcSwap<RouteTable>,
     pub(crate) counters: ListenerCounters,
     pub(crate) clock: Clock,
+    deciding: Deciding,
     /// Where the gateway listens; held while routes are changed, so that changes come one after the other.
     listeners: Mutex<Vec<SocketAddr>>,
-    runtime: Handle,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -39,10 +42,11 @@ impl std::fmt::Debug for Gateway {
 
 impl Gateway {
     /// A gateway without routes, which answers 404. Its checks run on `runtime`.
-    pub fn new(config: GatewayConfig, runtime: Handle) -> Self {
+    pub fn new(host: &Host, config: GatewayConfig, runtime: Handle) -> Self {
         let routes = ArcSwap::from_pointee(RouteTable::default());
         let (counters, clock) = (ListenerCounters::default(), Clock::new());
-        Self { shared: Arc::new(Shared { config, routes, counters, clock, listeners: Mutex::default(), runtime }) }
+        let deciding = Deciding { host: host.clone(), clock, runtime, secret: RandomState::new() };
+        Self { shared: Arc::new(Shared { config, routes, counters, clock, deciding, listeners: Mutex::default() }) }
     }
 
     /// Puts a new set of routes in the place of the current one. Requests keep the set that they began with; backends that
@@ -54,10 +58,10 @@ impl Gateway {
             refuse_itself(&specs, *listener)?;
         }
         let earlier = self.shared.routes.load_full();
-        let table = Arc::new(RouteTable::new(specs, &earlier, self.shared.clock)?);
+        let table = Arc::new(RouteTable::new(specs, &earlier, &self.shared.deciding)?);
         table.routes().iter().for_each(|route| route.activate());
         for new in table.backends().filter(|new| !is_in(new, &earlier)) {
-            self.shared.runtime.spawn(backend::check(Arc::downgrade(new)));
+            self.shared.deciding.runtime.spawn(backend::check(Arc::downgrade(new)));
         }
         self.shared.routes.store(table.clone());
         earlier.backends().filter(|old| !is_in(old, &table)).for_each(|old| old.remove());
@@ -67,6 +71,13 @@ impl Gateway {
     /// The routes as they were declared.
     pub fn routes(&self) -> Vec<RouteSpec> {
         self.shared.routes.load().routes().iter().map(|route| route.spec.clone()).collect()
+    }
+
+    /// Where a route's strategies are swapped; none: there is no such route. It stays while the route is declared.
+    pub fn slot(&self, route: &str) -> Option<RoutingSlot> {
+        let table = self.shared.routes.load();
+        let route = table.routes().iter().find(|other| other.spec.name == route)?;
+        Some(route.decider.slot().clone())
     }
 
     /// What every route and every backend has done and is.
@@ -166,7 +177,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_no_route_names_any_more_is_released() {
-        let gateway = Gateway::new(GatewayConfig::default(), Handle::current());
+        let gateway = Gateway::new(&crate::decide::host_for_test(), GatewayConfig::default(), Handle::current());
         let mut earlier = Vec::new();
         for port in 1..50 {
             gateway.set_routes(vec![spec(&format!("127.0.0.1:{port}"))]).expect("a good route");

@@ -8,7 +8,10 @@
 //! are driven by the request that uses them, not by tasks of their own (`backend/http1.rs` says why). Bodies stream both
 //! ways; up to 64 KiB of a request's body are kept while it may be tried a second time.
 //!
-//! What this is not: a place for policy (where a request goes is decided in `choose.rs`), a cache, or an end of TLS.
+//! Where a request goes is decided in one place, `choose.rs`: the strategy in the route's slot names up to three backends in
+//! order or refuses, and without an answer of it round robin goes on. `decide/` holds what the strategy is asked and told.
+//!
+//! What this is not: a place for policy, a cache, or an end of TLS.
 //! Start reading at `proxy/mod.rs`, then `proxy/forward.rs` and `backend/http1.rs`.
 
 mod backend;
@@ -16,6 +19,7 @@ mod choose;
 mod client;
 mod clock;
 mod config;
+mod decide;
 mod error;
 mod figures;
 mod gateway;

@@ -530,7 +530,7 @@ async fn a_route_to_itself_is_refused() {
         format!("route \"all\": backend \"me\" is {address}, where this gateway itself listens ({address})")
     );
     assert_eq!(serving.client().await.get("/").await.status, 200, "nothing has changed");
-    let gateway = Gateway::new(GatewayConfig::default(), Handle::current());
+    let gateway = Gateway::new(&support::host(), GatewayConfig::default(), Handle::current());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     gateway.set_routes(vec![route(&[("me", listener.local_addr().unwrap())])]).unwrap();
     assert!(switchyard_gateway::GatewayService::new(gateway, listener).is_err());

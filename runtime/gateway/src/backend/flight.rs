@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 use tokio::time::Instant;
@@ -24,6 +24,10 @@ impl Flight {
         let counters = &self.backend.counters;
         counters.statuses.count(status);
         counters.latency.record(now.saturating_duration_since(self.begun));
+    }
+
+    pub(crate) fn lasts(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.begun)
     }
 
     /// There is no answer. Errors of a connection that could not be opened are counted where that is seen.

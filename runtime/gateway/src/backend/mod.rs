@@ -10,7 +10,10 @@ mod http1;
 mod pool;
 mod upgrade;
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{
+    Arc, Weak,
+    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+};
 
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +25,7 @@ pub(crate) use health::check;
 pub(crate) use http1::Http1;
 pub(crate) use upgrade::{send_upgradable, upgradable};
 
-use crate::{HealthSpec, Protocol, RouteSpec, clock::Clock, route::BackendSpec};
+use crate::{HealthSpec, Protocol, RouteSpec, clock::Clock, decide::Decider, route::BackendSpec};
 use connect::Target;
 use figures::Counters;
 use h2::Multiplexed;
@@ -47,12 +50,20 @@ pub(crate) struct Backend {
     health: Mutex<HealthSpec>,
     idle_ms: AtomicU64,
     clock: Clock,
+    /// Hears when its health changes.
+    decider: Weak<Decider>,
     /// Ends its checks and closes its unused connections.
     pub(crate) removed: CancellationToken,
 }
 
 impl Backend {
-    pub(crate) fn new(route: &RouteSpec, spec: &BackendSpec, number: u32, clock: Clock) -> Self {
+    pub(crate) fn new(
+        route: &RouteSpec,
+        spec: &BackendSpec,
+        number: u32,
+        decider: &Arc<Decider>,
+        clock: Clock,
+    ) -> Self {
         Self {
             name: spec.name.clone(),
             number,
@@ -68,6 +79,7 @@ impl Backend {
             health: Mutex::new(route.health.clone()),
             idle_ms: AtomicU64::new(route.timeouts.idle_ms),
             clock,
+            decider: Arc::downgrade(decider),
             removed: CancellationToken::new(),
         }
     }
@@ -95,6 +107,10 @@ impl Backend {
         self.healthy.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn in_flight(&self) -> u32 {
+        u32::try_from(self.counters.in_flight.get()).unwrap_or(u32::MAX)
+    }
+
     fn set_healthy(&self, healthy: bool, why: &str) {
         if self.healthy.swap(healthy, Ordering::Relaxed) == healthy {
             return;
@@ -105,6 +121,9 @@ impl Backend {
         } else {
             tracing::warn!(backend = self.name, address = self.address, why, "a backend is unhealthy");
             self.counters.ejections.one();
+        }
+        if let Some(decider) = self.decider.upgrade() {
+            decider.backends_changed();
         }
     }
 

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use http::{Response, StatusCode, Version};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
+use switchyard_host::routing::OutcomeKind;
 use tokio::time::Instant;
 
 use super::{
@@ -15,12 +16,14 @@ use super::{
 use crate::{
     RetryOn,
     backend::{Failure, Flight},
+    choose::{self, Choice},
+    decide::Asked,
 };
 
 /// Tries the backends that the decision named, in its order, until one has answered.
 pub(super) async fn forward(mut placed: Box<Placed>) -> Result<Response<AnswerBody>, Problem> {
     let route = placed.route.clone();
-    let choice = route.chooser.choose(&route.members);
+    let choice = choose(&mut placed)?;
     if choice.all_unhealthy {
         route.counters.all_unhealthy.one();
     }
@@ -43,6 +46,16 @@ pub(super) async fn forward(mut placed: Box<Placed>) -> Result<Response<AnswerBo
     Err(Problem::of(last, choice.all_unhealthy))
 }
 
+fn choose(placed: &mut Placed) -> Result<Choice, Problem> {
+    let (route, outgoing) = (&placed.route, &placed.outgoing);
+    let affinity = route.spec.affinity_header.as_ref().and_then(|name| outgoing.headers.get(name.as_str()));
+    let client = &placed.peer.address;
+    let asked = Asked { method: &outgoing.method, path: outgoing.uri.path(), client, affinity };
+    let (shard, decision) = choose::choose(route, &asked);
+    placed.shard = shard;
+    decision.map_err(|status| Problem::new(status, "the route's strategy refuses the request"))
+}
+
 enum Settled {
     Answer(Response<AnswerBody>),
     Failed(Failure),
@@ -58,18 +71,34 @@ fn settle(
 ) -> Settled {
     match tried {
         Ok((response, _)) if another && refused(placed, response.status(), now) => {
-            flight.answered(response.status(), now);
+            tell(placed, &flight, Ok(response.status()), now);
             Settled::Again(Failure::Lost)
         }
         Ok(answered) => {
-            flight.answered(answered.0.status(), now);
+            tell(placed, &flight, Ok(answered.0.status()), now);
             accept(placed, answered, flight)
         }
         Err(failure) => {
-            flight.failed(&failure);
+            tell(placed, &flight, Err(failure), now);
             if another && may_retry(placed, failure, now) { Settled::Again(failure) } else { Settled::Failed(failure) }
         }
     }
+}
+
+/// How a try ended, to the figures and to the strategy.
+fn tell(placed: &Placed, flight: &Flight, ended: Result<StatusCode, Failure>, now: Instant) {
+    match ended {
+        Ok(status) => flight.answered(status, now),
+        Err(failure) => flight.failed(&failure),
+    }
+    let kind = match ended {
+        Ok(status) if status.is_server_error() => OutcomeKind::Failed,
+        Ok(_) => OutcomeKind::Answered,
+        // The client's fault says nothing about a backend.
+        Err(Failure::Client(_)) => return,
+        Err(_) => OutcomeKind::Unreachable,
+    };
+    placed.route.decider.ended(placed.shard, flight.backend.number, kind, flight.lasts(now));
 }
 
 fn may_retry(placed: &Placed, failure: Failure, now: Instant) -> bool {
@@ -95,7 +124,7 @@ fn accept(placed: &mut Placed, (mut response, link): Answered, flight: Flight) -
             return Settled::Failed(Failure::Malformed);
         };
         let idle = Duration::from_millis(placed.route.spec.timeouts.idle_ms);
-        let tunnel = Tunnel { client, backend, idle, flight, visit: None, cut: placed.cut.clone() };
+        let tunnel = Tunnel { client, backend, idle, flight, visit: None, cut: placed.peer.cut.clone() };
         let mut answer = answer(response, |_| AnswerBody::tunnel(tunnel));
         tunnel::mark(answer.headers_mut());
         return Settled::Answer(answer);

@@ -18,7 +18,6 @@ use http::{Request, Response, StatusCode};
 use http_body::Body;
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 pub(crate) use answer::AnswerBody;
 pub(crate) use upload::{BodyFailure, RequestBody};
@@ -81,10 +80,17 @@ struct Placed {
     begun: Instant,
     /// The client wants a connection of another protocol.
     upgrade: Option<OnUpgrade>,
-    cut: CancellationToken,
+    peer: Arc<Peer>,
+    /// Which instance of a strategy is asked and told.
+    shard: usize,
 }
 
-fn place(shared: &Shared, peer: &Peer, request: Request<Incoming>, begun: Instant) -> Result<Box<Placed>, Problem> {
+fn place(
+    shared: &Shared,
+    peer: &Arc<Peer>,
+    request: Request<Incoming>,
+    begun: Instant,
+) -> Result<Box<Placed>, Problem> {
     let (mut head, incoming) = request.into_parts();
     let host = admit::admit(&mut head, peer)?;
     let route = {
@@ -107,5 +113,5 @@ fn place(shared: &Shared, peer: &Peer, request: Request<Incoming>, begun: Instan
     let patience = Patience::new(&route.spec.timeouts, begun, upload.clone());
     let uri = headers::origin_form(head.uri);
     let outgoing = Outgoing::new(head.method, uri, head.headers, upload, repeatable);
-    Ok(Box::new(Placed { route, outgoing, patience, begun, upgrade, cut: peer.cut.clone() }))
+    Ok(Box::new(Placed { route, outgoing, patience, begun, upgrade, peer: peer.clone(), shard: 0 }))
 }

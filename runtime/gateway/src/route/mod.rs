@@ -15,6 +15,7 @@ use crate::{
     RouteFigures,
     backend::Backend,
     choose::Chooser,
+    decide::Decider,
     figures::{Counter, Histogram, Statuses},
 };
 
@@ -31,6 +32,7 @@ pub(crate) struct Route {
     pub(crate) spec: RouteSpec,
     pub(crate) members: Vec<Member>,
     pub(crate) chooser: Chooser,
+    pub(crate) decider: Arc<Decider>,
     pub(crate) counters: Arc<RouteCounters>,
     repeatable: Vec<Method>,
     /// The number of the next backend that is new: numbers are not used twice.

@@ -6,7 +6,12 @@ use std::{
 use http::Method;
 
 use super::{Member, Route, RouteSpec, check};
-use crate::{GatewayError, backend::Backend, choose::Chooser, clock::Clock};
+use crate::{
+    GatewayError,
+    backend::Backend,
+    choose::Chooser,
+    decide::{Decider, Deciding},
+};
 
 /// The set of routes that requests begin with. It never changes: a new one takes its place.
 #[derive(Debug, Default)]
@@ -20,7 +25,7 @@ pub(crate) struct RouteTable {
 
 impl RouteTable {
     /// A set of these routes that keeps what is the same in `earlier`.
-    pub(crate) fn new(specs: Vec<RouteSpec>, earlier: &Self, clock: Clock) -> Result<Self, GatewayError> {
+    pub(crate) fn new(specs: Vec<RouteSpec>, earlier: &Self, deciding: &Deciding) -> Result<Self, GatewayError> {
         if specs.len() > check::ROUTES_MAX {
             return Err(GatewayError::TooManyRoutes { routes: specs.len(), max: check::ROUTES_MAX });
         }
@@ -31,7 +36,7 @@ impl RouteTable {
         let mut table = Self::default();
         for spec in specs {
             let before = earlier.routes.iter().find(|route| route.spec.name == spec.name);
-            table.add(Arc::new(Route::new(spec, before, clock)));
+            table.add(Arc::new(Route::new(spec, before, deciding)));
         }
         table.hosts.values_mut().chain([&mut table.any]).for_each(|routes| longest_first(routes));
         Ok(table)
@@ -111,7 +116,8 @@ fn overlaps(specs: &[RouteSpec]) -> Result<(), GatewayError> {
 }
 
 impl Route {
-    fn new(spec: RouteSpec, before: Option<&Arc<Self>>, clock: Clock) -> Self {
+    fn new(spec: RouteSpec, before: Option<&Arc<Self>>, deciding: &Deciding) -> Self {
+        let decider = before.map_or_else(|| Decider::new(deciding), |route| route.decider.clone());
         let mut next_number = before.map_or(0, |route| route.next_number);
         let kept = |of: &super::BackendSpec| {
             let mut members = before.map_or(&[][..], |route| &route.members).iter();
@@ -122,7 +128,7 @@ impl Route {
             let backend = kept(declared).unwrap_or_else(|| {
                 let number = next_number;
                 next_number = next_number.wrapping_add(1);
-                Arc::new(Backend::new(&spec, declared, number, clock))
+                Arc::new(Backend::new(&spec, declared, number, &decider, deciding.clock))
             });
             members.push(Member { backend, weight: declared.weight });
         }
@@ -130,12 +136,13 @@ impl Route {
         let counters = before.map(|route| route.counters.clone()).unwrap_or_default();
         let repeatable =
             spec.retry.methods.iter().filter_map(|name| Method::from_bytes(name.as_bytes()).ok()).collect();
-        Self { spec, members, chooser, counters, repeatable, next_number }
+        Self { spec, members, chooser, decider, counters, repeatable, next_number }
     }
 
     /// From now on its backends follow its specification.
     pub(crate) fn activate(&self) {
         self.members.iter().for_each(|member| member.backend.set(&self.spec));
+        self.decider.set_backends(&self.members);
     }
 }
 
@@ -152,7 +159,7 @@ mod tests {
     }
 
     fn table(specs: Vec<RouteSpec>) -> RouteTable {
-        RouteTable::new(specs, &RouteTable::default(), Clock::new()).expect("a table")
+        RouteTable::new(specs, &RouteTable::default(), &crate::decide::deciding_for_test()).expect("a table")
     }
 
     #[test]
@@ -185,7 +192,8 @@ mod tests {
     fn two_routes_for_one_request_are_refused() {
         let check = |second: RouteSpec, expected: &str| {
             let specs = vec![spec("one", &["h", "i"], "/a"), second];
-            let error = RouteTable::new(specs, &RouteTable::default(), Clock::new()).expect_err("an overlap");
+            let error = RouteTable::new(specs, &RouteTable::default(), &crate::decide::deciding_for_test())
+                .expect_err("an overlap");
             assert_eq!(error.to_string(), expected);
         };
         let sentence = "a request must have one route";
@@ -198,7 +206,7 @@ mod tests {
         let before = table(vec![spec("a", &[], "/")]);
         let mut changed = spec("a", &[], "/more");
         changed.backends.insert(0, super::super::BackendSpec { name: "b".to_owned(), ..changed.backends[0].clone() });
-        let after = RouteTable::new(vec![changed], &before, Clock::new()).expect("a table");
+        let after = RouteTable::new(vec![changed], &before, &crate::decide::deciding_for_test()).expect("a table");
         let numbers: Vec<u32> = after.backends().map(|backend| backend.number).collect();
         assert_eq!(numbers, [1, 0], "numbers stay with their backends");
         let kept = after.backends().any(|backend| before.backends().any(|old| Arc::ptr_eq(old, backend)));

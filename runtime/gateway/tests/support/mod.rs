@@ -5,12 +5,13 @@
 pub mod backend;
 pub mod raw;
 
-use std::{future::Future, net::SocketAddr, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::LazyLock, time::Duration};
 
 use switchyard_gateway::{
     BackendSpec, BackendStatus, Gateway, GatewayConfig, GatewayError, GatewayService, HealthSpec, LimitSpec, Protocol,
     RetrySpec, RouteSpec, RouteStatus, TimeoutSpec,
 };
+use switchyard_host::{Compiler, Host, HostConfig};
 use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +32,7 @@ impl Serving {
     }
 
     pub async fn configured(config: GatewayConfig, routes: Vec<RouteSpec>) -> Self {
-        let gateway = Gateway::new(config, Handle::current());
+        let gateway = Gateway::new(&host(), config, Handle::current());
         gateway.set_routes(routes).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let service = GatewayService::new(gateway.clone(), listener).unwrap();
@@ -61,6 +62,12 @@ impl Serving {
         self.stop.cancel();
         within(self.served).await.unwrap().unwrap();
     }
+}
+
+/// One for all tests of a process: each has a pool of memories.
+pub fn host() -> Host {
+    static HOST: LazyLock<Host> = LazyLock::new(|| Host::new(HostConfig::new(Compiler::InProcess)).expect("a host"));
+    HOST.clone()
 }
 
 /// A route that takes everything, with these backends.
