@@ -1,0 +1,103 @@
+use std::{sync::Weak, time::Duration};
+
+use http::{HeaderValue, Request, StatusCode, header};
+use tokio::time::Instant;
+
+use super::{Backend, Failure, Http1, h2};
+use crate::{HealthSpec, Protocol, proxy::RequestBody};
+
+/// A check comes up to this part of its interval early or late: checks of many gateways shall not come at once.
+const JITTER_PART: u64 = 10;
+
+/// Checks a backend until it is removed. The first check comes soon, at a random time within a tenth of the interval.
+pub(crate) async fn check(backend: Weak<Backend>) {
+    let mut results = Results::default();
+    let mut first = true;
+    loop {
+        let Some(strong) = backend.upgrade() else { return };
+        let health = strong.health.lock().clone();
+        let removed = strong.removed.clone();
+        drop(strong);
+        let rest = tokio::time::sleep(pause(&health, std::mem::take(&mut first)));
+        if removed.run_until_cancelled(rest).await.is_none() {
+            return;
+        }
+        let Some(strong) = backend.upgrade() else { return };
+        let Some(good) = removed.run_until_cancelled(strong.check_once(&health)).await else { return };
+        results.count(&strong, &health, good);
+        strong.sweep_pooled();
+    }
+}
+
+fn pause(health: &HealthSpec, first: bool) -> Duration {
+    let part = health.interval_ms / JITTER_PART;
+    let rest = if first { 0 } else { health.interval_ms - part };
+    Duration::from_millis(rest + fastrand::u64(0..=if first { part } else { 2 * part }))
+}
+
+/// How the last checks in a row ended.
+#[derive(Debug, Default)]
+struct Results {
+    good: u32,
+    failed: u32,
+}
+
+impl Results {
+    fn count(&mut self, backend: &Backend, health: &HealthSpec, good: bool) {
+        backend.counters.checks.one();
+        if good {
+            (self.good, self.failed) = (self.good.saturating_add(1), 0);
+        } else {
+            backend.counters.checks_failed.one();
+            (self.good, self.failed) = (0, self.failed.saturating_add(1));
+        }
+        if self.good >= health.healthy_after {
+            backend.set_healthy(true, "its checks are good");
+        } else if self.failed >= health.unhealthy_after {
+            backend.set_healthy(false, "its checks fail");
+        }
+    }
+}
+
+impl Backend {
+    async fn check_once(&self, health: &HealthSpec) -> bool {
+        let timeout = Duration::from_millis(health.timeout_ms);
+        let check = async {
+            match &health.path {
+                None => self.target.open().await.is_ok(),
+                Some(path) => self.ask(path, timeout).await.is_ok_and(|status| status.as_u16() < 400),
+            }
+        };
+        tokio::time::timeout(timeout, check).await.unwrap_or(false)
+    }
+
+    /// A GET on a connection of its own: what waits in the pool says nothing about a new one.
+    async fn ask(&self, path: &str, timeout: Duration) -> Result<StatusCode, Failure> {
+        let stream = self.target.open().await.map_err(|_| Failure::Connect)?;
+        match self.protocol {
+            Protocol::Http1 => {
+                let mut connection = Http1::new(stream).await?;
+                connection.set_timer(Instant::now() + timeout);
+                let answer = connection.send(self.question(path)?, || Err(Failure::Timeout)).await?;
+                Ok(answer.status())
+            }
+            Protocol::H2 => {
+                let sender = h2::over(stream).await?;
+                Ok(h2::send(sender, self.question(path)?).await?.status())
+            }
+        }
+    }
+
+    fn question(&self, path: &str) -> Result<Request<RequestBody>, Failure> {
+        let target = match self.protocol {
+            Protocol::Http1 => path.to_owned(),
+            Protocol::H2 => format!("http://{}{path}", self.address),
+        };
+        let mut request = Request::get(target).header(header::USER_AGENT, "switchyard-health");
+        if self.protocol == Protocol::Http1 {
+            let host = HeaderValue::from_str(&self.address).map_err(|_| Failure::Connect)?;
+            request = request.header(header::HOST, host);
+        }
+        request.body(RequestBody::empty()).map_err(|_| Failure::Connect)
+    }
+}

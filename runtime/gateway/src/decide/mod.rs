@@ -1,0 +1,163 @@
+//! What a route's strategy is asked and told.
+
+mod ledger;
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use http::{HeaderValue, Method};
+use switchyard_host::{
+    Host, Upkeep,
+    routing::{self, Candidate, Choice, Outcome, OutcomeKind, PATH_BYTES_MAX, RoutingSlot},
+};
+use tokio::runtime::Handle;
+
+use crate::{
+    clock::{Clock, micros},
+    route::Member,
+};
+use ledger::Ledger;
+
+/// What every route's decisions need.
+#[derive(Clone)]
+pub(crate) struct Deciding {
+    pub(crate) host: Host,
+    pub(crate) clock: Clock,
+    pub(crate) runtime: Handle,
+    /// The secret of the numbers that strategies see instead of paths, clients and headers.
+    pub(crate) secret: RandomState,
+}
+
+/// A route's slot and what its strategy is told. It stays while the route is declared, whatever changes about it.
+pub(crate) struct Decider {
+    slot: RoutingSlot,
+    ledger: Arc<Ledger>,
+    deciding: Deciding,
+    next_shard: AtomicUsize,
+}
+
+/// What is known of a request when its backend is chosen.
+pub(crate) struct Asked<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) path: &'a str,
+    pub(crate) client: &'a HeaderValue,
+    pub(crate) affinity: Option<&'a HeaderValue>,
+}
+
+impl Decider {
+    pub(crate) fn new(deciding: &Deciding) -> Arc<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        let shards = cores.next_power_of_two();
+        let ledger = Arc::new(Ledger::new(shards, deciding.clock));
+        let table: Arc<dyn routing::RouteTable> = ledger.clone();
+        let slot = RoutingSlot::new(&deciding.host, Arc::downgrade(&table), shards, Upkeep::Threads);
+        Arc::new(Self { slot, ledger, deciding: deciding.clone(), next_shard: AtomicUsize::new(0) })
+    }
+
+    pub(crate) fn slot(&self) -> &RoutingSlot {
+        &self.slot
+    }
+
+    /// Whether there is a strategy to ask: without one a request pays a load.
+    pub(crate) fn is_active(&self) -> bool {
+        self.slot.wants().batch > 0
+    }
+
+    /// The route has these backends now.
+    pub(crate) fn set_backends(self: &Arc<Self>, members: &[Member]) {
+        self.ledger.set_backends(members);
+        self.backends_changed();
+    }
+
+    /// Tells the strategy, on another thread: that may wait for a swap.
+    pub(crate) fn backends_changed(self: &Arc<Self>) {
+        if self.is_active() {
+            let slot = self.slot.clone();
+            self.deciding.runtime.spawn_blocking(move || slot.backends_changed());
+        }
+    }
+
+    /// Requests of one affinity always ask the same instance, others take turns.
+    pub(crate) fn shard(&self, asked: &Asked<'_>) -> usize {
+        let number = match asked.affinity {
+            Some(affinity) => self.number(affinity.as_bytes()) as usize,
+            None => self.next_shard.fetch_add(1, Ordering::Relaxed),
+        };
+        number & (self.ledger.shards() - 1)
+    }
+
+    /// Asks the strategy. `apply` gets none where the fallback decides.
+    pub(crate) fn pick<R>(
+        &self,
+        shard: usize,
+        asked: &Asked<'_>,
+        candidates: &[Candidate],
+        apply: impl FnOnce(Option<&Choice>) -> R,
+    ) -> R {
+        let path = asked.path.get(..asked.path.len().min(PATH_BYTES_MAX)).unwrap_or(asked.path);
+        let request = routing::Request {
+            path_id: self.number(asked.path.as_bytes()),
+            client: self.number(asked.client.as_bytes()),
+            affinity: asked.affinity.map(|affinity| self.number(affinity.as_bytes())),
+            method: method(asked.method),
+            path: self.slot.wants().keys.then(|| path.to_owned()),
+        };
+        self.ledger.asked(shard);
+        self.slot.pick(shard, self.deciding.clock.now_ms(), &request, candidates, apply)
+    }
+
+    /// A try has ended.
+    pub(crate) fn ended(&self, shard: usize, backend: u32, kind: OutcomeKind, latency: Duration) {
+        let wants = self.slot.wants();
+        if wants.batch == 0 {
+            return;
+        }
+        let latency_us = u32::try_from(micros(latency)).unwrap_or(u32::MAX);
+        let outcome = Outcome { backend, kind, latency_us };
+        if self.ledger.ended(shard, outcome, wants.outcomes) >= wants.batch {
+            self.slot.wake(shard);
+        }
+    }
+
+    fn number(&self, bytes: &[u8]) -> u64 {
+        self.deciding.secret.hash_one(bytes)
+    }
+}
+
+impl std::fmt::Debug for Decider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decider").finish_non_exhaustive()
+    }
+}
+
+fn method(method: &Method) -> routing::Method {
+    match *method {
+        Method::GET => routing::Method::Get,
+        Method::HEAD => routing::Method::Head,
+        Method::POST => routing::Method::Post,
+        Method::PUT => routing::Method::Put,
+        Method::DELETE => routing::Method::Delete,
+        Method::PATCH => routing::Method::Patch,
+        Method::OPTIONS => routing::Method::Options,
+        _ => routing::Method::Other,
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn host_for_test() -> Host {
+    Host::new(switchyard_host::HostConfig::new(switchyard_host::Compiler::InProcess)).expect("a host")
+}
+
+#[cfg(test)]
+pub(crate) fn deciding_for_test() -> Deciding {
+    static RUNTIME: std::sync::LazyLock<tokio::runtime::Runtime> =
+        std::sync::LazyLock::new(|| tokio::runtime::Runtime::new().expect("a runtime"));
+    static HOST: std::sync::LazyLock<Host> = std::sync::LazyLock::new(host_for_test);
+    Deciding { host: HOST.clone(), clock: Clock::new(), runtime: RUNTIME.handle().clone(), secret: RandomState::new() }
+}

@@ -1,0 +1,80 @@
+//! Which requests a gateway takes and where they go.
+
+mod check;
+mod spec;
+mod table;
+
+use std::sync::Arc;
+
+use http::Method;
+
+pub use spec::{BackendSpec, HealthSpec, LimitSpec, Protocol, RetryOn, RetrySpec, RouteSpec, TimeoutSpec};
+pub(crate) use table::RouteTable;
+
+use crate::{
+    RouteFigures,
+    backend::Backend,
+    choose::Chooser,
+    decide::Decider,
+    figures::{Counter, Histogram, Statuses},
+};
+
+/// A backend in a route.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) backend: Arc<Backend>,
+    pub(crate) weight: u32,
+}
+
+/// A route in use. A change of its specification makes a new one, with the same counters and unchanged backends.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) spec: RouteSpec,
+    pub(crate) members: Vec<Member>,
+    pub(crate) chooser: Chooser,
+    pub(crate) decider: Arc<Decider>,
+    pub(crate) counters: Arc<RouteCounters>,
+    repeatable: Vec<Method>,
+    /// The number of the next backend that is new: numbers are not used twice.
+    next_number: u32,
+}
+
+/// What a route has done, raised by every request.
+#[derive(Debug, Default)]
+pub(crate) struct RouteCounters {
+    pub(crate) requests: Counter,
+    pub(crate) in_flight: Counter,
+    pub(crate) statuses: Statuses,
+    pub(crate) unanswered: Counter,
+    pub(crate) retries: Counter,
+    pub(crate) all_unhealthy: Counter,
+    pub(crate) request_bytes: Counter,
+    pub(crate) answer_bytes: Counter,
+    pub(crate) latency: Histogram,
+}
+
+impl Route {
+    /// Whether a request of this method may be carried out twice.
+    pub(crate) fn may_repeat(&self, method: &Method) -> bool {
+        self.repeatable.contains(method)
+    }
+
+    pub(crate) fn retries_on(&self, reason: RetryOn) -> bool {
+        self.spec.retry.on.contains(&reason)
+    }
+
+    pub(crate) fn figures(&self) -> RouteFigures {
+        let counters = &self.counters;
+        RouteFigures {
+            requests: counters.requests.get(),
+            in_flight: counters.in_flight.get(),
+            statuses: counters.statuses.get(),
+            unanswered: counters.unanswered.get(),
+            retries: counters.retries.get(),
+            all_unhealthy: counters.all_unhealthy.get(),
+            request_bytes: counters.request_bytes.get(),
+            answer_bytes: counters.answer_bytes.get(),
+            latency: counters.latency.latency(),
+        }
+    }
+}
