@@ -116,7 +116,11 @@ impl Rig {
             if let Some(found) = look().await {
                 return found;
             }
-            assert!(Instant::now() < end, "{what}: not within {DEADLINE:?}; the log ends:\n{}", self.dev.process().log());
+            assert!(
+                Instant::now() < end,
+                "{what}: not within {DEADLINE:?}; the log ends:\n{}",
+                self.dev.process().log()
+            );
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
@@ -170,7 +174,8 @@ async fn a_posted_metric_makes_an_alert_fire_and_resolve() {
     assert_eq!(goes_on["severity"], "WARNING");
     rig.post("shop.queue", 1.0).await;
     rig.alert("QueueLong", "resolved", 7.0).await;
-    let all = ["[critical]", "[warning]", "[resolved]"].map(|state| format!("{state} QueueLong: shop.queue{{job=\"shop\"}}"));
+    let all =
+        ["[critical]", "[warning]", "[resolved]"].map(|state| format!("{state} QueueLong: shop.queue{{job=\"shop\"}}"));
     rig.until("the webhook was told of the end", async || (titles(&posted).len() >= 3).then_some(())).await;
     assert_eq!(titles(&posted), all);
     let failed = rig.get("/v1/overview").await["alerts"]["evaluationsFailed"].clone();

@@ -53,7 +53,13 @@ fn main() -> Result<()> {
     let options = Options::parse();
     let host = Host::new(HostConfig::new(Compiler::InProcess))?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}\n{} rules, {} series, CPU ms per evaluation:", machine::describe(), options.rules, options.series)?;
+    writeln!(
+        out,
+        "{}\n{} rules, {} series, CPU ms per evaluation:",
+        machine::describe(),
+        options.rules,
+        options.series
+    )?;
     for (what, metrics) in [("a metric for each rule", options.rules), ("all rules on one metric", 1)] {
         match cost(&host, &options, metrics)? {
             Some(cpu) => writeln!(out, "{what}: {:.3}", cpu.as_secs_f64() * 1e3)?,

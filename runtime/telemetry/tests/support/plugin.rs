@@ -17,13 +17,20 @@ pub(crate) fn of_project(host: &Host, name: &str, configuration: &Value) -> Stra
     let folder = std::env::var_os("SWITCHYARD_PLUGINS")
         .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/plugins")), PathBuf::from);
     let path = folder.join(format!("{name}.wasm"));
-    let component = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}: run cargo xtask plugins", path.display()));
+    let component =
+        fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}: run cargo xtask plugins", path.display()));
     host.load(&component).unwrap().strategy(configuration, Limits::DEFAULT).unwrap()
 }
 
 /// An alerting strategy that is quiet in its self-test and does this in `evaluate` on a live node.
 pub(crate) fn alerting(host: &Host, evaluate: &str) -> Strategy {
     of_text(host, "alerting", ALERTING, include_str!("../strategies/alerting.wat"), evaluate)
+}
+
+/// One that names the first series and does this in `notify`.
+pub(crate) fn notifying(host: &Host, notify: &str) -> Strategy {
+    let hooks = include_str!("../strategies/alerting.wat").replace(";; notify", notify);
+    of_text(host, "alerting", ALERTING, &hooks, "(return (i32.const 1024))")
 }
 
 /// The same of scoring, in `score`.
@@ -34,7 +41,8 @@ pub(crate) fn scoring(host: &Host, score: &str) -> Strategy {
 fn of_text(host: &Host, kind: &str, contract: &str, hooks: &str, live: &str) -> Strategy {
     let base = include_str!("../strategies/base.wat");
     let length = format!("\\{:02x}\\00\\00\\00", kind.len());
-    let text = base.replace(";; hooks", hooks).replace(";; live", live).replace("LENGTH", &length).replace("KIND", kind);
+    let text =
+        base.replace(";; hooks", hooks).replace(";; live", live).replace("LENGTH", &length).replace("KIND", kind);
     let mut resolve = Resolve::default();
     resolve.push_str("lifecycle.wit", LIFECYCLE).unwrap();
     let package = resolve.push_str(format!("{kind}.wit"), contract).unwrap();
