@@ -1,5 +1,6 @@
 //! Replays of recorded traces beside figures that were published or computed by others, with the engine's own code.
 
+mod decisions;
 mod page;
 mod table;
 
@@ -18,30 +19,37 @@ use switchyard_replay::{Candidate, Job, Outcome, Replay};
 use self::table::Cell;
 use crate::paths;
 
-/// Replays every trace and size of the published tables with `caching-lru` and `caching-s3fifo` at one shard, and
-/// compares.
+/// Replays every trace, log and table of requests for which others have figures, with the strategies of `plugins/`, and compares.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "baselines", max_term_width = 110)]
 pub struct Options {
-    /// The folder with the traces and baselines_libcachesim-0.3.5.csv
+    /// A folder with `caching` (traces and baselines_libcachesim-0.3.5.csv) and `scheduling` (logs of jobs, requests and
+    /// baselines_rlscheduler_protocol.csv)
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
-    /// Writes the page to this file too
-    #[arg(long, value_name = "FILE")]
+    /// Writes the pages to this folder too
+    #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
 
 /// Replays, compares, prints. The status is 0 only if every cell is within its tolerance.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    let cells = table::read(&options.data)?;
-    let outcomes = replay(&options.data, &cells)?;
-    let page = page::write(&cells, &outcomes);
-    show(&page);
-    if let Some(path) = &options.out {
-        std::fs::write(path, &page).with_context(|| format!("{} cannot be written", path.display()))?;
+    let (caching, scheduling) = (options.data.join("caching"), options.data.join("scheduling"));
+    let cells = table::read(&caching)?;
+    let outcomes = replay(&caching, &cells)?;
+    keep(&page::write(&cells, &outcomes), options.out.as_deref(), "replay-baselines.md")?;
+    let (page, decided_well) = decisions::run(&scheduling)?;
+    keep(&page, options.out.as_deref(), "decision-baselines.md")?;
+    let cached_well = cells.iter().zip(&outcomes).all(|(cell, outcome)| cell.holds(outcome));
+    Ok(if cached_well && decided_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn keep(page: &str, folder: Option<&Path>, name: &str) -> Result<()> {
+    show(page);
+    if let Some(path) = folder.map(|folder| folder.join(name)) {
+        std::fs::write(&path, page).with_context(|| format!("{} cannot be written", path.display()))?;
     }
-    let good = cells.iter().zip(&outcomes).all(|(cell, outcome)| cell.holds(outcome));
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(())
 }
 
 #[expect(clippy::print_stdout, reason = "the page is the result")]

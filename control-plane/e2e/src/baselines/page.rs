@@ -12,7 +12,7 @@ Every trace and size of `baselines_libcachesim-0.3.5.csv` (computed with libCach
 request counted), OLTP at sizes of the ARC paper, and libCacheSim's own unit test with sizes (misses of LRU; an object has
 the size of its first request throughout, there as here). The strategies are the components of `plugins/`, run by the cache
 engine's own code at one shard. LRU must be equal to the last published digit, S3-FIFO within 0.3 points. Repeat it with
-`cargo xtask bench --data DIR`, which runs the other benchmarks before.
+`cargo xtask bench --data DIR`, where `DIR/caching` has the traces; it runs the other benchmarks before.
 ";
 
 /// The page for `docs/results`.
