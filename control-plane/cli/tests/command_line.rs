@@ -23,6 +23,8 @@ fn help_tells_verbs_and_options() {
     check("help_tasks", &["tasks", "--help"], 0);
     check("help_tasks_push", &["tasks", "push", "--help"], 0);
     check("help_tasks_list", &["tasks", "list", "--help"], 0);
+    check("help_alerts", &["alerts", "--help"], 0);
+    check("help_score", &["score", "--help"], 0);
     check("help_replay", &["replay", "--help"], 0);
 }
 
@@ -36,9 +38,10 @@ fn a_command_line_without_sense_is_status_2() {
     let replay = ["replay", "--trace", "t", "--strategy", "s", "--size", "1"];
     check("more_shards_than_a_cache_has", &[&replay[..], &["--shards", "257"]].concat(), 2);
     check("label_without_value", &["node", "--label", "region"], 2);
-    check("node_without_scheme", &["tasks", "list", "--node-http", "localhost:7071"], 2);
     check("task_arguments_without_sense", &["tasks", "push", "--type", "a", "--args", "{}"], 2);
     check("no_server", &["get", "nodes"], 2);
+    check("webhook_flag_alone", &["node", "--alert-webhook-internal"], 2);
+    check("node_without_scheme", &["alerts", "--node-http", "localhost:7071"], 2);
     check("server_without_scheme", &["health", "--server", "localhost:7070"], 2);
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use switchyard_types::{ApiError, NodeStatus, Page, PluginManifest, StrategyDocument, StrategyKind};
+use switchyard_types::{ApiError, NodeStatus, Page, PluginManifest, StrategyDocument};
 
 /// Compiling and self-testing have their own bounds below this.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
@@ -126,11 +126,11 @@ pub async fn send<T: DeserializeOwned>(request: RequestBuilder) -> Result<Answer
 
 /// A caching strategy's document.
 pub fn caching_strategy(name: &str, plugin: &str, configuration: Option<Value>) -> Value {
-    strategy(StrategyKind::Caching, name, plugin, configuration)
+    strategy("caching", name, plugin, configuration)
 }
 
-/// A strategy's document.
-pub fn strategy(kind: StrategyKind, name: &str, plugin: &str, configuration: Option<Value>) -> Value {
+/// The document of a strategy of any kind.
+pub fn strategy(kind: &str, name: &str, plugin: &str, configuration: Option<Value>) -> Value {
     let mut spec = json!({ "kind": kind, "plugin": plugin });
     if let (Some(configuration), Some(spec)) = (configuration, spec.as_object_mut()) {
         spec.insert("configuration".to_owned(), configuration);

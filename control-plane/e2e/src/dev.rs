@@ -54,12 +54,18 @@ pub struct Published {
 impl Dev {
     /// Starts one in a scratch folder, with a cache of this budget, on free ports.
     pub fn start(cache_budget: &str, cache_shards: usize) -> Result<Self> {
+        Self::start_with(cache_budget, cache_shards, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn start_with(cache_budget: &str, cache_shards: usize, more: &[&str]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("switchyard-e2e-").tempdir()?;
         let (data, shards) = (folder.path().join("data").into_os_string(), cache_shards.to_string());
         let ports = ["--listen", "127.0.0.1:0"].into_iter().chain(ANY_PORTS);
         let mut arguments = vec!["dev".into(), "--data".into(), data];
         arguments.extend(ports.map(Into::into));
         arguments.extend(["--cache-budget", cache_budget, "--cache-shards", &shards].map(Into::into));
+        arguments.extend(more.iter().map(Into::into));
         let process = Process::start(folder.path(), &arguments)?;
         let admin = Admin::from_context(process.context())?;
         let address = process.ready().resp.parse().context("the RESP address")?;
@@ -140,13 +146,20 @@ impl Dev {
         what: &str,
         condition: impl Fn(&SlotStatus, &NodeStatus) -> bool,
     ) -> Result<SlotStatus> {
+        let slot = |status: &NodeStatus| status.slots.iter().find(|slot| slot.slot.kind == kind).cloned();
+        let satisfied = |status: &NodeStatus| slot(status).is_some_and(|slot| condition(&slot, status));
+        let status = self.until(what, satisfied).await?;
+        slot(&status).with_context(|| format!("the node has no slot of the kind {kind}"))
+    }
+
+    /// Waits until the node's report satisfies `condition`, and gives it.
+    pub async fn until(&self, what: &str, condition: impl Fn(&NodeStatus) -> bool) -> Result<NodeStatus> {
         let end = Instant::now() + FLIP_DEADLINE;
         loop {
             if let Some(status) = self.status().await?
-                && let Some(slot) = status.slots.iter().find(|slot| slot.slot.kind == kind)
-                && condition(slot, &status)
+                && condition(&status)
             {
-                return Ok(slot.clone());
+                return Ok(status);
             }
             if Instant::now() >= end {
                 bail!("{what}: the node does not report it: {}", self.why().await);
@@ -169,7 +182,8 @@ impl Dev {
 
     /// Declares that this plugin decides for the slots of a kind, and waits until the node says that it does.
     pub async fn activate_for(&self, kind: StrategyKind, plugin: &Published) -> Result<SlotStatus> {
-        self.admin.apply(&strategy(kind, kind.as_str(), &plugin.reference, None)).await?.accepted()?;
+        let document = strategy(kind.as_str(), kind.as_str(), &plugin.reference, None);
+        self.admin.apply(&document).await?.accepted()?;
         self.slot_reported(kind, &plugin.reference, |slot, _| is_active(slot, plugin.digest)).await
     }
 

@@ -26,10 +26,7 @@ pub(crate) struct Client {
 impl Client {
     /// The server that the command line, the environment or the context file names.
     pub(crate) fn new(global: &Global) -> Result<Self> {
-        Self::of(Connection::find(global)?)
-    }
-
-    pub(crate) fn of(connection: Connection) -> Result<Self> {
+        let connection = Connection::find(global)?;
         // A proxy of the environment would see the token.
         let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(ANSWER_TIMEOUT).no_proxy();
         Ok(Self { connection, http: http.build().context("the HTTP client cannot start")? })
@@ -97,7 +94,7 @@ impl Client {
         bail!("the list of {what} has more than {} objects", PAGES_MAX * PAGE_LIMIT)
     }
 
-    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}/v1/{path}", self.connection.server));
         match &self.connection.token {
             Some(token) => request.bearer_auth(token),
@@ -105,7 +102,7 @@ impl Client {
         }
     }
 
-    pub(super) async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T> {
+    async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T> {
         let response = self.send(request).await?;
         self.read(response).await
     }

@@ -14,8 +14,6 @@ pub(crate) enum Source {
     Flag(&'static str),
     Environment(&'static str),
     ContextFile(PathBuf),
-    /// The server has it from the node of this name.
-    Node(String),
     Nowhere,
 }
 
@@ -25,7 +23,6 @@ impl fmt::Display for Source {
             Self::Flag(name) => write!(f, "from {name}"),
             Self::Environment(name) => write!(f, "from the environment variable {name}"),
             Self::ContextFile(path) => write!(f, "from {}", path.display()),
-            Self::Node(name) => write!(f, "of node {name}"),
             Self::Nowhere => f.write_str("not given"),
         }
     }
@@ -41,11 +38,6 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// A node asks nobody for a token, and must not see the server's.
-    pub(crate) fn without_token(server: &str, server_source: Source) -> Self {
-        Self { server: normal(server).to_owned(), server_source, token: None, token_source: Source::Nowhere }
-    }
-
     /// Flags before environment before context file. The file is read only when something is missing, so that a broken
     /// one is not in the way of who does not use it.
     pub(crate) fn find(global: &Global) -> Result<Self> {

@@ -2,7 +2,5 @@
 
 mod client;
 mod connection;
-mod tasks;
 
 pub(crate) use client::Client;
-pub(crate) use connection::{Connection, Source};

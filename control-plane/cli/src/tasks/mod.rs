@@ -1,12 +1,11 @@
 //! The tasks of one node: push, look, send back. A node is asked by its own HTTP address, which the server knows.
 
-mod find;
 mod list;
 mod push;
 mod show;
 
 use anyhow::Result;
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
 use crate::arguments::Global;
 
@@ -20,17 +19,6 @@ pub(crate) enum TasksVerb {
     Get(show::Get),
     /// Let a delayed task or a dead letter run now; a dead letter has all its attempts again
     Retry(show::Retry),
-}
-
-/// Which node.
-#[derive(Debug, Args)]
-pub(crate) struct NodeArguments {
-    /// The node, where the server knows several
-    #[arg(long, value_name = "NAME", conflicts_with = "node_http")]
-    node: Option<String>,
-    /// The node's HTTP address, for example http://127.0.0.1:7071; else SWITCHYARD_NODE_HTTP, else the server is asked
-    #[arg(long, value_name = "URL")]
-    node_http: Option<String>,
 }
 
 pub(crate) fn run(verb: &TasksVerb, global: &Global) -> Result<()> {

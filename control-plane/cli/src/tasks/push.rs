@@ -1,9 +1,17 @@
 use anyhow::{Context, Result};
 use clap::Args;
+use reqwest::Method;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use switchyard_tasks::TaskId;
 
-use super::{NodeArguments, find};
-use crate::{arguments::Global, failure::UsageError, output, runtime::block_on};
+use crate::{
+    arguments::Global,
+    failure::UsageError,
+    node_http::{NodeHttp, NodeHttpArguments},
+    output,
+    runtime::block_on,
+};
 
 /// Bytes of a job's name: as many as a UUID has.
 const JID_BYTES: usize = 16;
@@ -47,13 +55,21 @@ pub(crate) struct Push {
     #[arg(long)]
     jid: Option<String>,
     #[command(flatten)]
-    node: NodeArguments,
+    node: NodeHttpArguments,
+}
+
+#[derive(Deserialize)]
+struct Pushed {
+    id: TaskId,
 }
 
 pub(super) fn run(verb: &Push, global: &Global) -> Result<()> {
     let jid = verb.jid.clone().map_or_else(random_jid, Ok)?;
     let job = verb.job(&jid)?;
-    let id = block_on(async { find::node(&verb.node, global).await?.push_task(&job).await })?;
+    let Pushed { id } = block_on(async {
+        let node = NodeHttp::find(&verb.node, global).await?;
+        node.json(node.request(Method::POST, &["v1", "tasks"]).json(&job)).await
+    })?;
     let pushed = json!({ "id": id, "jid": jid, "queue": verb.queue });
     output::print(global.output, &pushed, |_| Ok(format!("task {id} ({jid}) is in queue {}", verb.queue)))
 }

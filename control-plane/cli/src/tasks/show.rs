@@ -1,16 +1,22 @@
 use anyhow::Result;
 use clap::Args;
+use reqwest::Method;
 use switchyard_tasks::{TaskId, TaskState, TaskView};
 
-use super::{NodeArguments, find};
-use crate::{arguments::Global, output, runtime::block_on, table::pairs};
+use crate::{
+    arguments::Global,
+    node_http::{NodeHttp, NodeHttpArguments},
+    output,
+    runtime::block_on,
+    table::pairs,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct Get {
     /// The task's number
     id: TaskId,
     #[command(flatten)]
-    node: NodeArguments,
+    node: NodeHttpArguments,
 }
 
 #[derive(Debug, Args)]
@@ -18,16 +24,22 @@ pub(crate) struct Retry {
     /// The task's number
     id: TaskId,
     #[command(flatten)]
-    node: NodeArguments,
+    node: NodeHttpArguments,
 }
 
 pub(super) fn get(verb: &Get, global: &Global) -> Result<()> {
-    let task = block_on(async { find::node(&verb.node, global).await?.task(verb.id).await })?;
+    let id = verb.id.to_string();
+    let task: TaskView =
+        block_on(async { NodeHttp::find(&verb.node, global).await?.get_json(&["v1", "tasks", &id]).await })?;
     output::print(global.output, &task, |task| Ok(text(task)))
 }
 
 pub(super) fn retry(verb: &Retry, global: &Global) -> Result<()> {
-    let task = block_on(async { find::node(&verb.node, global).await?.retry_task(verb.id).await })?;
+    let id = verb.id.to_string();
+    let task: TaskView = block_on(async {
+        let node = NodeHttp::find(&verb.node, global).await?;
+        node.json(node.request(Method::POST, &["v1", "tasks", &id, "retry"])).await
+    })?;
     output::print(global.output, &task, |task| Ok(text(task)))
 }
 

@@ -38,7 +38,7 @@ impl Scratch {
         command.args(arguments).current_dir(self.0.path());
         command.env("SWITCHYARD_CONTEXT", self.path("context.json"));
         for name in
-            ["SWITCHYARD_SERVER", "SWITCHYARD_TOKEN", "SWITCHYARD_NODE_HTTP", "SWITCHYARD_PLUGINS", "SWITCHYARD_LOG"]
+            ["SWITCHYARD_SERVER", "SWITCHYARD_NODE_HTTP", "SWITCHYARD_TOKEN", "SWITCHYARD_PLUGINS", "SWITCHYARD_LOG"]
         {
             command.env_remove(name);
         }
