@@ -1,6 +1,6 @@
 use clap::{Args, Parser, Subcommand};
 
-use crate::{apply, delete, dev, get, node, output::Format, plugin, replay};
+use crate::{alerts, apply, delete, dev, get, node, output::Format, plugin, replay, score};
 
 const AFTER_HELP: &str = "\
 Exit status: 0 done, 1 failed or refused, 2 the command line is not valid.
@@ -56,6 +56,10 @@ pub(crate) enum Verb {
     Delete(delete::Delete),
     /// Play recorded traces through strategies and print hit ratios
     Replay(replay::ReplayVerb),
+    /// List the alerts of a node
+    Alerts(alerts::Alerts),
+    /// Show how well a node is: its score, what it is made of and what is wrong
+    Score(score::ScoreVerb),
     /// Ask the server how it is
     Health,
 }

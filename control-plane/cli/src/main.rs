@@ -1,5 +1,5 @@
 //! The one binary: `switchyard`. It starts the parts (`dev`, `node`), talks to a server like any other client (`apply`,
-//! `get`, `delete`, `health`, `plugin push`), and gives authors the host itself on their laptop (`plugin new`, `plugin
+//! `get`, `delete`, `health`, `plugin push`), asks a node (`alerts`, `score`), and gives authors the host itself on their laptop (`plugin new`, `plugin
 //! build`, `plugin check`, `replay`).
 //!
 //! What this is not: a place for behaviour that a library could have. A verb parses, calls, and prints.
@@ -9,6 +9,7 @@
 
 #![allow(clippy::print_stdout, reason = "results go to standard output")]
 
+mod alerts;
 mod apply;
 mod arguments;
 mod compile;
@@ -22,11 +23,13 @@ mod health;
 mod http;
 mod log;
 mod node;
+mod node_http;
 mod output;
 mod plugin;
 mod progress;
 mod replay;
 mod runtime;
+mod score;
 mod shutdown;
 mod table;
 
@@ -60,6 +63,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Verb::Get(verb) => get::run(verb, global),
         Verb::Delete(verb) => delete::run(verb, global),
         Verb::Replay(verb) => replay::run(verb, global),
+        Verb::Alerts(verb) => alerts::run(verb, global),
+        Verb::Score(verb) => score::run(verb, global),
         Verb::Health => health::run(global),
     }
 }

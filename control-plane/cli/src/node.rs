@@ -30,6 +30,12 @@ pub(crate) struct NodeArguments {
     /// Where the node answers HTTP: metrics in (OTLP) and out (Prometheus), tasks, alerts, scores; port 0: any free port
     #[arg(long, default_value = "127.0.0.1:7071", value_name = "ADDRESS")]
     http: SocketAddr,
+    /// Where changes of alerts are posted in the shape of Alertmanager's webhook, besides the log; http only
+    #[arg(long, value_name = "URL")]
+    alert_webhook: Option<String>,
+    /// Let the webhook lie on this machine or in a private network
+    #[arg(long, requires = "alert_webhook")]
+    alert_webhook_internal: bool,
     /// What an acknowledged task survives: the end of the process, or a loss of power (disk)
     #[arg(long, value_name = "WHAT", default_value = "disk", value_parser = durability)]
     task_durability: Durability,
@@ -54,6 +60,8 @@ impl NodeArguments {
             resp_listen: self.resp,
             faktory_listen: self.faktory,
             http_listen: self.http,
+            alert_webhook: self.alert_webhook.clone(),
+            alert_webhook_internal: self.alert_webhook_internal,
             durability: self.task_durability,
             cache_budget: self.cache_budget.as_ref().map(Size::budget),
             cache_shards: self.cache_shards,

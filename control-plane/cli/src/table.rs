@@ -27,6 +27,15 @@ pub(crate) fn pairs(pairs: &[(&str, String)]) -> String {
     lines.join("\n")
 }
 
+/// How long something has been so: whole seconds up to two minutes, then minutes, then hours.
+pub(crate) fn age(ms: u64) -> String {
+    match ms / 1_000 {
+        seconds if seconds < 120 => format!("{seconds}s"),
+        seconds if seconds < 7_200 => format!("{}m", seconds / 60),
+        seconds => format!("{}h", seconds / 3_600),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,6 +44,7 @@ mod tests {
     fn numbers_are_aligned_to_the_right_and_foreign_text_is_inert() {
         let rows = [vec!["a\u{7}".to_owned(), "1".to_owned()], vec!["bb".to_owned(), "100".to_owned()]];
         assert_eq!(table(&["name", "hits"], &["hits"], rows), "NAME    HITS\na\\u{7}     1\nbb       100");
+        assert_eq!([0, 119_999, 120_000, 7_200_000].map(age), ["0s", "119s", "2m", "2h"]);
         assert_eq!(pairs(&[("a", "1".to_owned()), ("long", "2".to_owned())]), "a     1\nlong  2");
     }
 }

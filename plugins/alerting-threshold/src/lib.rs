@@ -30,11 +30,14 @@ impl Default for Configuration {
     /// What a node and the service behind it should be watched for, whoever they are.
     fn default() -> Self {
         let minute = 60_000;
+        let memory = Rule::new("MemoryHigh", "system.memory.utilization", [0.65, 0.7, 0.8], minute);
+        // The metric has a series for free memory too, which is fine when it is high.
+        let memory = Rule { labels: vec!["system.memory.state=\"used\"".into()], ..memory };
         Self {
             rules: vec![
                 Rule::new("ErrorRateHigh", "http.server.error.ratio", [0.005, 0.01, 0.05], minute),
                 Rule::new("ResponseSlow", "http.server.request.duration", [1.5, 2.0, 10.0], minute),
-                Rule::new("MemoryHigh", "system.memory.utilization", [0.65, 0.7, 0.8], minute),
+                memory,
                 Rule::new("CpuHigh", "system.cpu.utilization", [0.75, 0.8, 0.9], minute),
             ],
         }

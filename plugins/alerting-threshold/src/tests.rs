@@ -83,13 +83,19 @@ fn the_default_rules_watch_a_node() {
         metric(1, "http.server.error.ratio", 0.02),
         metric(2, "http.server.request.duration", 11.0),
         metric(3, "system.memory.utilization", 0.69),
+        Row { labels: r#"system.memory.state="free""#, ..metric(6, "system.memory.utilization", 0.99) },
+        Row { labels: r#"system.memory.state="used""#, ..metric(7, "system.memory.utilization", 0.75) },
         metric(4, "system.cpu.utilization", 0.85),
         metric(5, "nobody.knows", 1e9),
     ];
     let verdicts = threshold.evaluate(0, &columns(&rows), true);
     let told: Vec<_> = verdicts.iter().map(|verdict| (verdict.rule.as_str(), verdict.severity)).collect();
-    let expected =
-        [("ErrorRateHigh", Severity::Warning), ("ResponseSlow", Severity::Critical), ("CpuHigh", Severity::Warning)];
+    let expected = [
+        ("ErrorRateHigh", Severity::Warning),
+        ("ResponseSlow", Severity::Critical),
+        ("MemoryHigh", Severity::Warning),
+        ("CpuHigh", Severity::Warning),
+    ];
     assert_eq!(told, expected);
     assert_eq!(verdicts[1].reason, "http.server.request.duration is 11.0000: critical from 10, normal again at 1.5");
 }

@@ -24,6 +24,10 @@ pub struct NodeConfig {
     pub faktory_listen: SocketAddr,
     /// Where the node answers HTTP: metrics in and out, tasks, alerts, scores. Port 0: any free port.
     pub http_listen: SocketAddr,
+    /// Where changes of alerts are posted, besides the log: an `http` address.
+    pub alert_webhook: Option<String>,
+    /// Whether that may lie on this machine or in a private network.
+    pub alert_webhook_internal: bool,
     /// What an acknowledged task survives.
     pub durability: Durability,
     /// What the cache may hold; none: what was given last for this data folder, else 256 MiB.

@@ -8,6 +8,10 @@ const SERIES_MAX: usize = 10_000;
 const RETENTION: Duration = Duration::from_secs(600);
 /// How often the machine and the engines are asked unless configured.
 const COLLECT_INTERVAL: Duration = Duration::from_secs(5);
+/// How often every series is shown to the alerting strategy unless configured: as often as there are new figures.
+const EVALUATE_INTERVAL: Duration = Duration::from_secs(5);
+/// How often the scoring strategy is asked unless configured: a score is for people.
+const SCORE_INTERVAL: Duration = Duration::from_secs(15);
 /// Clients at once unless configured: one scraper and a few hundred processes that post.
 const CONNECTIONS_MAX: usize = 512;
 
@@ -20,6 +24,10 @@ pub struct TelemetryConfig {
     pub retention: Duration,
     /// How often the machine and the engines are asked.
     pub collect_interval: Duration,
+    /// How often every series is shown to the alerting strategy.
+    pub evaluate_interval: Duration,
+    /// How often the scoring strategy is asked.
+    pub score_interval: Duration,
     /// Clients at once; more wait.
     pub connections_max: usize,
     /// Where notifications of alerts go besides the log.
@@ -34,6 +42,8 @@ impl Default for TelemetryConfig {
             series_max: SERIES_MAX,
             retention: RETENTION,
             collect_interval: COLLECT_INTERVAL,
+            evaluate_interval: EVALUATE_INTERVAL,
+            score_interval: SCORE_INTERVAL,
             connections_max: CONNECTIONS_MAX,
             webhook: None,
             alerts_file: None,

@@ -65,6 +65,16 @@ fn of_alerts(alerts: &AlertFigures) -> Vec<Figure> {
         let text = "Changes of alerts that the webhook was to be told, by what became of them";
         Figure::counter("switchyard.alerts.notifications", "{change}", text, count as f64).with("outcome", outcome)
     }));
+    let outcomes = [("answered", alerts.evaluations), ("unanswered", alerts.evaluations_failed)];
+    figures.extend(outcomes.map(|(outcome, count)| {
+        let text = "Evaluations of all series, by whether the strategy answered";
+        Figure::counter("switchyard.alerts.evaluations", "{evaluation}", text, count as f64).with("outcome", outcome)
+    }));
+    let corrected = [("no-answer", alerts.notices_fallback), ("unknown-channel", alerts.channels_unknown)];
+    figures.extend(corrected.map(|(reason, count)| {
+        let text = "Changes of alerts told to everybody because the strategy did not say to whom";
+        Figure::counter("switchyard.alerts.notices.corrected", "{change}", text, count as f64).with("reason", reason)
+    }));
     figures.push(Figure::counter(
         "switchyard.alerts.refused",
         "{verdict}",

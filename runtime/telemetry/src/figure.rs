@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use crate::Label;
 
 /// How a figure behaves over time.
@@ -13,7 +15,7 @@ pub enum FigureKind {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
     /// The name by OpenTelemetry's conventions: words separated by dots, no unit.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What it is, in a sentence.
     pub description: &'static str,
     /// The unit in UCUM's short form, as OpenTelemetry writes it: `By`, `s`, `1`, `{request}`.
@@ -28,12 +30,22 @@ pub struct Figure {
 
 impl Figure {
     /// A gauge without labels.
-    pub fn gauge(name: &'static str, unit: &'static str, description: &'static str, value: f64) -> Self {
-        Self { name, description, unit, kind: FigureKind::Gauge, labels: Vec::new(), value }
+    pub fn gauge(
+        name: impl Into<Cow<'static, str>>,
+        unit: &'static str,
+        description: &'static str,
+        value: f64,
+    ) -> Self {
+        Self { name: name.into(), description, unit, kind: FigureKind::Gauge, labels: Vec::new(), value }
     }
 
     /// A counter without labels.
-    pub fn counter(name: &'static str, unit: &'static str, description: &'static str, value: f64) -> Self {
+    pub fn counter(
+        name: impl Into<Cow<'static, str>>,
+        unit: &'static str,
+        description: &'static str,
+        value: f64,
+    ) -> Self {
         Self { kind: FigureKind::Counter, ..Self::gauge(name, unit, description, value) }
     }
 

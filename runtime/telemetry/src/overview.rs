@@ -72,7 +72,7 @@ impl Overview {
                 own_refused: by_reason(&counters.own_refused),
                 exposition_conflicts: counters.conflicts,
             },
-            alerts: telemetry.alerts().figures(),
+            alerts: telemetry.alert_figures(),
             scores: telemetry.scores().list(),
         }
     }

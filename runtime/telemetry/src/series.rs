@@ -69,6 +69,12 @@ impl Series {
         self.0.labels.get(at).map(|(_, value)| &**value)
     }
 
+    /// Its labels as text: `key="value"`, comma between, sorted by key.
+    pub fn labels_text(&self) -> String {
+        let labels = self.labels().iter().map(|(name, value)| format!("{name}={value:?}"));
+        labels.collect::<Vec<_>>().join(",")
+    }
+
     /// A hash of name and labels (64-bit FNV-1a) that is the same on every node and after every start. For display and for
     /// receivers that deduplicate; nothing here takes two series for one because of it.
     pub fn fingerprint(&self) -> u64 {
@@ -123,10 +129,7 @@ impl Ord for Series {
 impl fmt::Display for Series {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.metric())?;
-        for (at, (name, value)) in self.labels().iter().enumerate() {
-            write!(f, "{}{name}={value:?}", if at == 0 { "{" } else { "," })?;
-        }
-        f.write_str(if self.labels().is_empty() { "" } else { "}" })
+        if self.labels().is_empty() { Ok(()) } else { write!(f, "{{{}}}", self.labels_text()) }
     }
 }
 

@@ -12,13 +12,13 @@ use crate::{
 
 /// How long requests may finish when the service stops. Those that do not go with the process.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
-/// The shortest pause between collections: a pause of nothing would keep a core busy.
-const COLLECT_INTERVAL_MIN: Duration = Duration::from_millis(1);
-
+/// The shortest interval of what is done again and again: one of nothing would keep a core busy.
+const INTERVAL_MIN: Duration = Duration::from_millis(1);
 /// Pause between saves of the alerts: one that flaps does not keep the disk busy.
 const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Telemetry behind its listener, with what it does by itself: it collects, notifies and saves.
+/// Telemetry behind its listener, with what it does by itself: it collects, has alerts and scores decided, notifies and
+/// saves.
 #[derive(Debug)]
 pub struct TelemetryService {
     telemetry: Telemetry,
@@ -49,9 +49,17 @@ impl TelemetryService {
     pub async fn run(self, stop: CancellationToken) -> Result<(), TelemetryError> {
         let Self { telemetry, listener, webhook, routes } = self;
         // Before the first request: the node's own series are there, and nobody can take their names.
-        collect_once(&telemetry).await;
+        run_once(&telemetry, Telemetry::collect).await;
         let tasks = TaskTracker::new();
-        tasks.spawn(collect(telemetry.clone(), stop.clone()));
+        let config = telemetry.config();
+        let again_and_again: [(Duration, fn(&Telemetry)); 3] = [
+            (config.collect_interval, Telemetry::collect),
+            (config.evaluate_interval, Telemetry::evaluate),
+            (config.score_interval, Telemetry::score),
+        ];
+        for (interval, work) in again_and_again {
+            tasks.spawn(repeat(telemetry.clone(), interval, work, stop.clone()));
+        }
         webhook.map(|webhook| tasks.spawn(webhook.run(stop.clone())));
         let file = telemetry.config().alerts_file.clone().map(AlertsFile::new);
         file.map(|file| tasks.spawn(save(telemetry.clone(), file, stop.clone())));
@@ -86,21 +94,21 @@ async fn serve(
     }
 }
 
-async fn collect(telemetry: Telemetry, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(telemetry.config().collect_interval.max(COLLECT_INTERVAL_MIN));
+async fn repeat(telemetry: Telemetry, interval: Duration, work: fn(&Telemetry), stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(interval.max(INTERVAL_MIN));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // The first tick comes at once, and there has just been a collection.
+    // The first tick comes at once, when there is nothing to see yet.
     ticks.reset();
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        collect_once(&telemetry).await;
+        run_once(&telemetry, work).await;
     }
 }
 
-async fn collect_once(telemetry: &Telemetry) {
+async fn run_once(telemetry: &Telemetry, work: fn(&Telemetry)) {
     let telemetry = telemetry.clone();
-    // The machine and the engines are asked off the async threads. A panic there is one collection less.
-    if let Err(error) = tokio::task::spawn_blocking(move || telemetry.collect()).await {
-        tracing::error!(%error, "a collection failed");
+    // The machine, the engines and the strategies are asked off the async threads. A panic there is one time less.
+    if let Err(error) = tokio::task::spawn_blocking(move || work(&telemetry)).await {
+        tracing::error!(%error, "a collection or an evaluation failed");
     }
 }
 

@@ -1,16 +1,17 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use switchyard_host::{Host, alerting::AlertingSlot, scoring::ScoringSlot};
 
 use crate::{
     Figure, FigureKind, Query, Reading, Selector, TelemetryConfig,
-    alerting::{Alerts, AlertsFile},
+    alerting::{AlertFigures, Alerts, AlertsFile, Evaluator},
     clock::Clock,
     counters::{Counters, RefusalLog},
     exposition::{self, Format},
     host::HostSampler,
     otlp::{Gates, Taken},
-    scoring::Scores,
+    scoring::{Scorer, Scores, service},
     sources::Sources,
     store::{Kind, Meta, Origin, Refused, Store, Value},
 };
@@ -33,12 +34,14 @@ struct Shared {
     host: Mutex<Option<HostSampler>>,
     gates: Gates,
     alerts: Alerts,
+    evaluator: Evaluator,
     scores: Scores,
+    scorer: Scorer,
 }
 
 impl Telemetry {
-    /// Telemetry without a series, with the alerts of its last life.
-    pub fn new(config: TelemetryConfig) -> Self {
+    /// Telemetry without a series and without strategies, with the alerts of its last life.
+    pub fn new(machine: &Host, config: TelemetryConfig) -> Self {
         let clock = Clock::start();
         let restored = config.alerts_file.clone().map(|path| AlertsFile::new(path).load(clock.now_ms()));
         let host = HostSampler::new();
@@ -46,6 +49,8 @@ impl Telemetry {
             tracing::warn!("this system does not tell its figures: there are no host metrics");
         }
         let retention_ms = config.retention.as_millis() as u64;
+        let alerts = Alerts::new(clock, config.webhook.is_some(), retention_ms, restored.unwrap_or_default());
+        let scores = Scores::new(clock);
         Self {
             shared: Arc::new(Shared {
                 clock,
@@ -55,8 +60,10 @@ impl Telemetry {
                 sources: Sources::default(),
                 host: Mutex::new(host),
                 gates: Gates::new(),
-                alerts: Alerts::new(clock, config.webhook.is_some(), restored.unwrap_or_default()),
-                scores: Scores::new(clock),
+                evaluator: Evaluator::new(machine, clock, alerts.clone()),
+                alerts,
+                scorer: Scorer::new(machine, clock, scores.clone()),
+                scores,
                 config,
             }),
         }
@@ -94,6 +101,22 @@ impl Telemetry {
         self.count(|counters| counters.own_refused.merge(&refused));
     }
 
+    /// Asks the alerting strategy about every series, once, and tells whoever is to be told. Blocks while it decides.
+    pub fn evaluate(&self) {
+        self.shared.evaluator.evaluate(self.shared.config.evaluate_interval, |since_ms| {
+            let mut readings = self.with_store(|store, _| store.figures_since(since_ms));
+            readings.sort_unstable_by(|a, b| a.series.cmp(&b.series));
+            readings
+        });
+    }
+
+    /// Asks the scoring strategy, once. Blocks while it decides.
+    pub fn score(&self) {
+        self.shared.scorer.score(self.shared.config.score_interval, |since_ms| {
+            self.with_store(|store, now_ms| service(store, now_ms, since_ms))
+        });
+    }
+
     /// The answers of all selected series that have one, by the series' names.
     pub fn query(&self, selector: &Selector, query: Query) -> Vec<Reading> {
         let now_ms = self.now_ms();
@@ -108,6 +131,21 @@ impl Telemetry {
     /// The alerts.
     pub fn alerts(&self) -> &Alerts {
         &self.shared.alerts
+    }
+
+    /// Where alerting strategies are swapped.
+    pub fn alerting_slot(&self) -> &AlertingSlot {
+        self.shared.evaluator.slot()
+    }
+
+    /// Everything that is counted about alerts.
+    pub fn alert_figures(&self) -> AlertFigures {
+        self.shared.evaluator.figures()
+    }
+
+    /// Where scoring strategies are swapped.
+    pub fn scoring_slot(&self) -> &ScoringSlot {
+        self.shared.scorer.slot()
     }
 
     /// The scores.
@@ -161,7 +199,7 @@ impl Telemetry {
 
     fn own_figures(&self) -> Vec<Figure> {
         let (own, posted) = self.with_store(|store, _| store.series());
-        self.counters().figures(own, posted, &self.shared.alerts.figures())
+        self.counters().figures(own, posted, &self.alert_figures())
     }
 }
 
@@ -170,7 +208,7 @@ fn put_figure(store: &mut Store, now_ms: u64, figure: &Figure) -> Result<(), cra
         FigureKind::Gauge => (Kind::Gauge, Value::Now(figure.value)),
         FigureKind::Counter => (Kind::Counter, Value::Total { value: figure.value, started: 0 }),
     };
-    let meta = Meta { name: figure.name, unit: figure.unit, description: figure.description, kind };
+    let meta = Meta { name: &figure.name, unit: figure.unit, description: figure.description, kind };
     let labels = figure.labels.iter().map(|(name, value)| (&**name, &**value));
     store.put(now_ms, Origin::Own, meta, labels, value)
 }

@@ -10,21 +10,24 @@ use std::sync::{
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use support::{Serving, lines, wait_until};
+use support::{Serving, judge, lines, tell, wait_until};
 use switchyard_telemetry::{
     Figure, Query, Selector, Series, TelemetryConfig,
-    alerting::{AlertRule, Evaluation, Severity, Verdict},
-    scoring::{Finding, Score, ScorePart},
+    alerting::{Evaluation, Severity, Verdict},
+    scoring::{Finding, Part, Score},
 };
 
-fn verdict() -> Verdict {
-    Verdict {
-        series: Series::new("system.memory.utilization", Vec::new()),
+fn verdict() -> (Series, Verdict) {
+    let verdict = Verdict {
+        rule: "memory".to_owned(),
+        series: 1,
         severity: Severity::Critical,
         value: 0.93,
+        for_ms: 0,
         reason: "memory over 80 %".to_owned(),
-        evidence: vec![("bound".to_owned(), "0.8".to_owned())],
-    }
+        evidence: "bound 0.8".to_owned(),
+    };
+    (Series::new("system.memory.utilization", Vec::new()), verdict)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,9 +75,8 @@ async fn the_machine_is_asked_again_and_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn alerts_and_scores_are_shown() {
     let serving = Serving::start(TelemetryConfig::default()).await;
-    let rule = AlertRule { name: "memory".to_owned(), for_ms: 0 };
-    serving.telemetry.alerts().evaluate(&rule, Evaluation::Verdicts(&[verdict()]));
-    serving.telemetry.alerts().evaluate(&rule, Evaluation::Degraded("it trapped"));
+    judge(&serving.telemetry, &[verdict()]);
+    tell(&serving.telemetry, Evaluation::Degraded("it trapped"));
     let alerts = serving.json("/v1/alerts").await;
     assert_eq!(alerts.as_array().unwrap().len(), 2);
     let memory = alerts.as_array().unwrap().iter().find(|alert| alert["rule"] == "memory").unwrap();
@@ -82,11 +84,12 @@ async fn alerts_and_scores_are_shown() {
     assert_eq!(memory["series"]["metric"], "system.memory.utilization");
     assert!(memory["activeForMs"].is_u64() && memory["stateForMs"].is_u64());
 
-    let part = ScorePart { name: "success".to_owned(), weight: 0.25, value: None, evidence: Vec::new() };
+    let part = Part { name: "success".to_owned(), weight: 0.25, value: None, evidence: String::new() };
     let finding = Finding { severity: Severity::Warning, text: "slow".to_owned(), advice: "look".to_owned() };
-    let score = Score { value: 71.5, parts: vec![part], findings: vec![finding], forecast: Some(60.0) };
-    serving.telemetry.scores().record("shop", score).unwrap();
-    serving.telemetry.scores().mark_stale("shop", "it trapped");
+    let (scope, value) = ("shop".to_owned(), Some(71.5));
+    let score = Score { scope, value, parts: vec![part], findings: vec![finding], forecast: Some(60.0) };
+    serving.telemetry.scores().record(score).unwrap();
+    serving.telemetry.scores().mark_stale(u64::MAX, "it trapped");
     let shown = serving.json("/v1/scores/shop").await;
     assert_eq!((&shown["value"], &shown["stale"]), (&json!(71.5), &json!("it trapped")));
     let overview = serving.json("/v1/overview").await;
@@ -113,17 +116,15 @@ async fn errors_have_one_shape() {
 async fn firing_alerts_survive_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let config = || TelemetryConfig { alerts_file: Some(folder.path().join("alerts.json")), ..Default::default() };
-    let rule = AlertRule { name: "memory".to_owned(), for_ms: 0 };
     let serving = Serving::start(config()).await;
-    assert_eq!(serving.telemetry.alerts().evaluate(&rule, Evaluation::Verdicts(&[verdict()])).len(), 1);
+    assert_eq!(judge(&serving.telemetry, &[verdict()]), 1);
     wait_until("the alert is on disk", async || folder.path().join("alerts.json").exists()).await;
     serving.kill().await;
 
     let serving = Serving::start(config()).await;
-    assert_eq!(serving.telemetry.alerts().active("memory").len(), 1);
+    assert_eq!(serving.telemetry.alerts().active().len(), 1);
     // It fires still: the first evaluation after the restart tells nobody anew.
-    assert!(serving.telemetry.alerts().evaluate(&rule, Evaluation::Verdicts(&[verdict()])).is_empty());
-    assert_eq!(serving.telemetry.alerts().evaluate(&rule, Evaluation::Verdicts(&[])).len(), 1);
+    assert_eq!((judge(&serving.telemetry, &[verdict()]), judge(&serving.telemetry, &[])), (0, 1));
     serving.stop().await;
-    assert!(Serving::start(config()).await.telemetry.alerts().active("memory").is_empty());
+    assert!(Serving::start(config()).await.telemetry.alerts().active().is_empty());
 }

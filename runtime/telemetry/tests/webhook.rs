@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 
 use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
 use serde_json::{Value, json};
-use support::{Serving, wait_until};
+use support::{Serving, host, judge, wait_until};
 use switchyard_telemetry::{
     Series, TelemetryConfig,
-    alerting::{AlertRule, Evaluation, Severity, Verdict, WebhookConfig},
+    alerting::{Severity, Verdict, WebhookConfig},
 };
 
 /// What a receiver has seen, and what it answers first: then it takes everything.
@@ -46,26 +46,30 @@ async fn start(answers: Vec<StatusCode>) -> (Receiver, Serving) {
     (receiver, serve(WebhookConfig { url, internal: true }).await)
 }
 
-fn evaluate(serving: &Serving, rule: &str, hosts: &[&str]) {
-    let verdict = |host: &&str| Verdict {
-        series: Series::new("memory", vec![("host".into(), (*host).into())]),
-        severity: Severity::Critical,
-        value: 0.9,
-        reason: "full".to_owned(),
-        evidence: vec![("bound".to_owned(), "0.8".to_owned())],
+/// Everything that is wrong now: rules and hosts.
+fn evaluate(serving: &Serving, wrong: &[(&str, &str)]) {
+    let verdict = |(rule, host): &(&str, &str)| {
+        let verdict = Verdict {
+            rule: (*rule).to_owned(),
+            series: 1,
+            severity: Severity::Critical,
+            value: 0.9,
+            for_ms: 0,
+            reason: "full".to_owned(),
+            evidence: "bound 0.8".to_owned(),
+        };
+        (Series::new("memory", vec![("host".into(), (*host).into())]), verdict)
     };
-    let verdicts: Vec<_> = hosts.iter().map(verdict).collect();
-    let rule = AlertRule { name: rule.to_owned(), for_ms: 0 };
-    serving.telemetry.alerts().evaluate(&rule, Evaluation::Verdicts(&verdicts));
+    judge(&serving.telemetry, &wrong.iter().map(verdict).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_is_told_once_when_an_alert_fires_and_when_it_is_over() {
     let (receiver, serving) = start(Vec::new()).await;
-    evaluate(&serving, "memory", &["a"]);
-    evaluate(&serving, "memory", &["a"]);
+    evaluate(&serving, &[("memory", "a")]);
+    evaluate(&serving, &[("memory", "a")]);
     wait_until("the alert was told", async || serving.telemetry.alerts().figures().notified == 1).await;
-    evaluate(&serving, "memory", &[]);
+    evaluate(&serving, &[]);
     wait_until("its end was told", async || serving.telemetry.alerts().figures().notified == 2).await;
     let bodies = receiver.lock().unwrap().bodies.clone();
     assert_eq!(bodies.len(), 2);
@@ -77,7 +81,11 @@ async fn a_receiver_is_told_once_when_an_alert_fires_and_when_it_is_over() {
     let alert = &fired["alerts"][0];
     let labels = json!({"alertname": "memory", "host": "a", "metric": "memory", "severity": "critical"});
     assert_eq!((&alert["labels"], &fired["commonLabels"]), (&labels, &labels));
-    assert_eq!(alert["annotations"], json!({"evidence_bound": "0.8", "summary": "full", "value": "0.9"}));
+    assert_eq!(
+        alert["annotations"],
+        json!({
+        "summary": "[critical] memory: memory{host=\"a\"}", "description": "full", "evidence": "bound 0.8", "value": "0.9"})
+    );
     assert_eq!(alert["endsAt"], "0001-01-01T00:00:00Z");
     assert_ne!(resolved["alerts"][0]["endsAt"], alert["endsAt"]);
     assert_eq!(resolved["alerts"][0]["startsAt"], alert["startsAt"]);
@@ -89,11 +97,11 @@ async fn a_receiver_is_told_once_when_an_alert_fires_and_when_it_is_over() {
 async fn a_receiver_that_fails_is_told_again_and_one_that_refuses_is_not() {
     let (receiver, serving) =
         start(vec![StatusCode::INTERNAL_SERVER_ERROR, StatusCode::OK, StatusCode::BAD_REQUEST]).await;
-    evaluate(&serving, "first", &["a"]);
+    evaluate(&serving, &[("first", "a")]);
     wait_until("the second attempt", async || serving.telemetry.alerts().figures().notified == 1).await;
-    evaluate(&serving, "second", &["a"]);
+    evaluate(&serving, &[("first", "a"), ("second", "a")]);
     wait_until("the refusal", async || serving.telemetry.alerts().figures().notifications_failed == 1).await;
-    evaluate(&serving, "third", &["a", "b"]);
+    evaluate(&serving, &[("first", "a"), ("second", "a"), ("third", "a"), ("third", "b")]);
     wait_until("the third", async || serving.telemetry.alerts().figures().notified == 3).await;
     assert_eq!(serving.telemetry.alerts().figures().notification_retries, 1);
     let rules: Vec<_> =
@@ -106,7 +114,7 @@ async fn a_receiver_that_fails_is_told_again_and_one_that_refuses_is_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn internal_addresses_must_be_allowed() {
     let webhook = Some(WebhookConfig { url: "http://127.0.0.1:1/".to_owned(), internal: false });
-    let telemetry = switchyard_telemetry::Telemetry::new(TelemetryConfig { webhook, ..Default::default() });
+    let telemetry = switchyard_telemetry::Telemetry::new(&host(), TelemetryConfig { webhook, ..Default::default() });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let refused = switchyard_telemetry::TelemetryService::new(telemetry, listener).unwrap_err();
     assert!(refused.to_string().contains("internal"), "{refused}");
@@ -114,12 +122,12 @@ async fn internal_addresses_must_be_allowed() {
     let (receiver, url) = listen(Vec::new()).await;
     let url = url.replace("127.0.0.1", "localhost");
     let serving = serve(WebhookConfig { url: url.clone(), internal: false }).await;
-    evaluate(&serving, "memory", &["a"]);
+    evaluate(&serving, &[("memory", "a")]);
     wait_until("a failed call", async || serving.telemetry.alerts().figures().notification_retries > 0).await;
     assert!(receiver.lock().unwrap().bodies.is_empty());
     serving.stop().await;
     let serving = serve(WebhookConfig { url, internal: true }).await;
-    evaluate(&serving, "memory", &["a"]);
+    evaluate(&serving, &[("memory", "a")]);
     wait_until("the alert was told", async || serving.telemetry.alerts().figures().notified == 1).await;
     serving.stop().await;
 }

@@ -37,7 +37,9 @@ impl Scratch {
         let mut command = Command::new(env!("CARGO_BIN_EXE_switchyard"));
         command.args(arguments).current_dir(self.0.path());
         command.env("SWITCHYARD_CONTEXT", self.path("context.json"));
-        for name in ["SWITCHYARD_SERVER", "SWITCHYARD_TOKEN", "SWITCHYARD_PLUGINS", "SWITCHYARD_LOG"] {
+        for name in
+            ["SWITCHYARD_SERVER", "SWITCHYARD_NODE_HTTP", "SWITCHYARD_TOKEN", "SWITCHYARD_PLUGINS", "SWITCHYARD_LOG"]
+        {
             command.env_remove(name);
         }
         command

@@ -66,7 +66,7 @@ impl AlertingSlot {
         self.corrected.fetch_add((named - verdicts.len()) as u64, Relaxed);
     }
 
-    /// Asks what is sent about alerts that have begun to fire or were resolved, in the same way.
+    /// Asks what is sent about alerts that have begun to fire, changed their severity or were resolved, in the same way.
     pub fn notify<R>(
         &self,
         shard: usize,

@@ -1,3 +1,4 @@
+use serde::{Deserialize, Serialize};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 /// Rows of one call, and verdicts of its answer.
@@ -50,8 +51,11 @@ pub struct Columns {
     pub value: Vec<f64>,
 }
 
-/// How bad something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ComponentType, Lower, Lift)]
+/// How bad something is. In JSON by its name: `INFO`, `WARNING`, `ERROR`, `CRITICAL`.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ComponentType, Lower, Lift,
+)]
+#[serde(rename_all = "UPPERCASE")]
 #[component(enum)]
 #[repr(u8)]
 pub enum Severity {
@@ -67,6 +71,18 @@ pub enum Severity {
     /// Somebody has to act now.
     #[component(name = "critical")]
     Critical,
+}
+
+impl Severity {
+    /// Its name, in capitals.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Info => "INFO",
+            Self::Warning => "WARNING",
+            Self::Error => "ERROR",
+            Self::Critical => "CRITICAL",
+        }
+    }
 }
 
 /// A row that is not normal.
@@ -90,8 +106,9 @@ pub struct Verdict {
     pub evidence: String,
 }
 
-/// Where an alert is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ComponentType, Lower)]
+/// Where an alert is in its life. In JSON by its name: `pending`, `firing`, `resolved`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ComponentType, Lower)]
+#[serde(rename_all = "lowercase")]
 #[component(enum)]
 #[repr(u8)]
 pub enum Phase {

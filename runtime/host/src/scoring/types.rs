@@ -1,3 +1,4 @@
+use serde::Serialize;
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 use crate::alerting::{Severity, Texts};
@@ -55,7 +56,7 @@ pub struct Table {
 }
 
 /// One part of a score.
-#[derive(Debug, Clone, PartialEq, ComponentType, Lift)]
+#[derive(Debug, Clone, PartialEq, Serialize, ComponentType, Lift)]
 #[component(record)]
 pub struct Part {
     /// What it measures.
@@ -69,7 +70,7 @@ pub struct Part {
 }
 
 /// Something that a person should know.
-#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ComponentType, Lift)]
 #[component(record)]
 pub struct Finding {
     /// How bad it is.
@@ -81,7 +82,7 @@ pub struct Finding {
 }
 
 /// How healthy something is.
-#[derive(Debug, Clone, PartialEq, ComponentType, Lift)]
+#[derive(Debug, Clone, PartialEq, Serialize, ComponentType, Lift)]
 #[component(record)]
 pub struct Score {
     /// What was scored.

@@ -52,7 +52,7 @@ pub(crate) async fn start(ground: &Ground<'_>) -> Result<Vec<Engine>, NodeError>
     let cache = cache::start(ground).await?;
     let (tasks, routes) = tasks::start(ground).await?;
     // Last: it serves what the others have to say over HTTP.
-    let telemetry = telemetry::start(ground, routes).await?;
+    let telemetry = telemetry::start(ground, routes, &[&cache, &tasks]).await?;
     Ok(vec![cache, tasks, telemetry])
 }
 

@@ -128,6 +128,8 @@ impl Fleet {
             resp_listen: "127.0.0.1:0".parse().unwrap(),
             faktory_listen: "127.0.0.1:0".parse().unwrap(),
             http_listen: "127.0.0.1:0".parse().unwrap(),
+            alert_webhook: None,
+            alert_webhook_internal: false,
             durability: Durability::Process,
             cache_budget: Some(Budget { unit: Unit::Entries, capacity: 100 }),
             cache_shards: Some(2),

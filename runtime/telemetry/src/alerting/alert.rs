@@ -1,26 +1,7 @@
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::{Severity, Verdict};
-use crate::{Series, store::cut};
-
-/// Bytes of a reason; what is longer is cut.
-const REASON_BYTES_MAX: usize = 1_024;
-/// Pieces of evidence; what is more is left out.
-const EVIDENCE_MAX: usize = 16;
-/// Bytes of a name or value of evidence.
-const EVIDENCE_BYTES_MAX: usize = 256;
-
-/// Where an alert is in its life. Inactive ones are not there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AlertState {
-    /// Seen, but not for as long as its rule asks.
-    Pending,
-    /// Somebody is told.
-    Firing,
-    /// Over; kept a while to be looked at.
-    Resolved,
-}
+use super::{Phase, Severity, Verdict};
+use crate::Series;
 
 /// One series under one rule.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -31,21 +12,24 @@ pub struct Alert {
     /// The series.
     pub series: Series,
     /// Where it is.
-    pub state: AlertState,
+    pub state: Phase,
     /// How bad it is now; of a resolved one, how bad it was last.
     pub severity: Severity,
-    /// The value that was judged last. Not a number only where a strategy said so; JSON has `null` then.
+    /// The value that was judged last.
     pub value: f64,
     /// Why, by the last verdict.
     pub reason: String,
-    /// By what, by the last verdict.
-    pub evidence: Vec<(String, String)>,
+    /// Figures behind the reason, by the last verdict.
+    pub evidence: String,
     /// When it was first seen, on the monotonic clock, in milliseconds.
     #[serde(skip)]
     pub active_since_ms: u64,
     /// When it came into its state, on the monotonic clock, in milliseconds.
     #[serde(skip)]
     pub state_since_ms: u64,
+    /// When its series was judged last, on the monotonic clock, in milliseconds.
+    #[serde(skip)]
+    pub judged_ms: u64,
 }
 
 /// An alert as it is listed: with ages, because its times mean nothing outside the process.
@@ -70,39 +54,36 @@ impl ListedAlert {
 }
 
 impl Alert {
-    pub(super) fn new(now_ms: u64, rule: &str, verdict: &Verdict) -> Self {
-        let mut alert = Self {
-            rule: rule.to_owned(),
-            series: verdict.series.clone(),
-            state: AlertState::Pending,
+    pub(super) fn new(now_ms: u64, series: &Series, verdict: &Verdict) -> Self {
+        Self {
+            rule: verdict.rule.clone(),
+            series: series.clone(),
+            state: Phase::Pending,
             severity: verdict.severity,
-            value: 0.0,
-            reason: String::new(),
-            evidence: Vec::new(),
+            value: verdict.value,
+            reason: verdict.reason.clone(),
+            evidence: verdict.evidence.clone(),
             active_since_ms: now_ms,
             state_since_ms: now_ms,
-        };
-        alert.tell(verdict);
-        alert
+            judged_ms: now_ms,
+        }
     }
 
-    /// Takes over what a verdict says, within its bounds.
+    /// Takes over what a verdict says. The host has cut its texts.
     pub(super) fn tell(&mut self, verdict: &Verdict) {
         self.severity = verdict.severity;
         self.value = verdict.value;
-        self.reason = cut(&verdict.reason, REASON_BYTES_MAX).to_owned();
-        let evidence = verdict.evidence.iter().take(EVIDENCE_MAX);
-        let bounded = |text: &String| cut(text, EVIDENCE_BYTES_MAX).to_owned();
-        self.evidence = evidence.map(|(name, value)| (bounded(name), bounded(value))).collect();
+        self.reason.clone_from(&verdict.reason);
+        self.evidence.clone_from(&verdict.evidence);
     }
 
-    pub(super) fn enter(&mut self, now_ms: u64, state: AlertState) {
+    pub(super) fn enter(&mut self, now_ms: u64, state: Phase) {
         self.state = state;
         self.state_since_ms = now_ms;
     }
 
     /// Whether it is pending or firing.
     pub fn is_active(&self) -> bool {
-        self.state != AlertState::Resolved
+        self.state != Phase::Resolved
     }
 }

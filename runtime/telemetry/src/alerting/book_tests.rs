@@ -1,17 +1,34 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
 
 const RULE: &str = "memory";
 const FOR_MS: u64 = 100;
+const SILENCE_MS: u64 = 10_000;
 
-fn rule() -> AlertRule {
-    AlertRule { name: RULE.to_owned(), for_ms: FOR_MS }
+fn series(number: u8) -> Series {
+    Series::new("m", vec![("n".into(), number.to_string().into())])
 }
 
-fn verdict(series: u8, severity: Severity) -> Verdict {
-    let series = Series::new("m", vec![("n".into(), series.to_string().into())]);
-    Verdict { series, severity, value: 1.0, reason: "because".to_owned(), evidence: Vec::new() }
+fn of_rule_named(rule: &str, number: u8, severity: Severity, for_ms: u64) -> (Series, Verdict) {
+    let (rule, reason, evidence) = (rule.to_owned(), "because".to_owned(), String::new());
+    (series(number), Verdict { rule, series: number.into(), severity, value: 1.0, for_ms, reason, evidence })
+}
+
+fn verdict(number: u8, severity: Severity) -> (Series, Verdict) {
+    of_rule_named(RULE, number, severity, FOR_MS)
+}
+
+fn at_once(rule: &str, number: u8) -> (Series, Verdict) {
+    of_rule_named(rule, number, Severity::Error, 0)
+}
+
+/// All series answer.
+fn answer(book: &mut AlertBook, now_ms: u64, verdicts: &[(Series, Verdict)]) -> Vec<Change> {
+    let series: Vec<_> = (0..4).map(series).collect();
+    book.evaluate(now_ms, Evaluation::Answered { series: &series, verdicts })
 }
 
 /// What one evaluation brings: verdicts by series, or none because the strategy does not answer.
@@ -25,27 +42,35 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn run(book: &mut AlertBook, now_ms: u64, step: &Option<Vec<(u8, Severity)>>) -> Vec<Change> {
-    let Some(named) = step else { return book.evaluate(now_ms, &rule(), Evaluation::Degraded("it trapped")) };
+    let Some(named) = step else { return book.evaluate(now_ms, Evaluation::Degraded("it trapped")) };
     let verdicts: Vec<_> = named.iter().map(|(series, severity)| verdict(*series, *severity)).collect();
-    book.evaluate(now_ms, &rule(), Evaluation::Verdicts(&verdicts))
+    answer(book, now_ms, &verdicts)
 }
 
-fn of_rule(book: &AlertBook) -> Vec<Alert> {
-    let mut alerts: Vec<_> = book.active(RULE).cloned().collect();
+fn active(book: &AlertBook) -> Vec<Alert> {
+    let mut alerts: Vec<_> = book.active().cloned().collect();
     alerts.sort_by(|a, b| a.series.cmp(&b.series));
     alerts
+}
+
+fn degraded(book: &AlertBook) -> usize {
+    book.alerts().filter(|alert| alert.rule == DEGRADED_RULE && alert.is_active()).count()
+}
+
+fn ended(changes: &[Change]) -> Vec<(&str, ChangeKind)> {
+    changes.iter().map(|change| (&*change.alert.rule, change.kind)).collect()
 }
 
 proptest! {
     /// Every series fires, changes and resolves in this order, and after an answer exactly what was named is active.
     #[test]
     fn alerts_live_in_order(steps in steps()) {
-        let mut book = AlertBook::new();
+        let mut book = AlertBook::new(SILENCE_MS);
         let mut firing = BTreeSet::new();
         let mut now_ms = 0;
         for (passed, step) in &steps {
             now_ms += passed;
-            let before = of_rule(&book);
+            let before = active(&book);
             for change in run(&mut book, now_ms, step) {
                 let key = (change.alert.rule.clone(), change.alert.series.clone());
                 match change.kind {
@@ -54,13 +79,12 @@ proptest! {
                     ChangeKind::Resolved => prop_assert!(firing.remove(&key), "resolved and did not fire"),
                 }
             }
-            let degraded = book.active(DEGRADED_RULE).count();
-            prop_assert_eq!(degraded, usize::from(step.is_none()));
+            prop_assert_eq!(degraded(&book), usize::from(step.is_none()));
             match step {
-                None => prop_assert_eq!(before, of_rule(&book)),
+                None => prop_assert_eq!(before, active(&book)),
                 Some(named) => {
-                    let named: BTreeSet<_> = named.iter().map(|(n, s)| verdict(*n, *s).series).collect();
-                    let active: BTreeSet<_> = of_rule(&book).into_iter().map(|alert| alert.series).collect();
+                    let named: BTreeSet<_> = named.iter().map(|(n, _)| series(*n)).collect();
+                    let active: BTreeSet<_> = active(&book).into_iter().map(|alert| alert.series).collect();
                     prop_assert_eq!(named, active);
                 }
             }
@@ -70,19 +94,19 @@ proptest! {
     /// An alert fires with the first evaluation that finds it named for as long as its rule asks, and not before.
     #[test]
     fn alerts_fire_in_time(steps in steps()) {
-        let mut book = AlertBook::new();
+        let mut book = AlertBook::new(SILENCE_MS);
         let mut since = BTreeMap::new();
         let mut now_ms = 0;
         for (passed, step) in &steps {
             now_ms += passed;
             run(&mut book, now_ms, step);
             let Some(named) = step else { continue };
-            let named: BTreeMap<_, _> = named.iter().map(|(n, s)| (verdict(*n, *s).series, *s)).collect();
+            let named: BTreeMap<_, _> = named.iter().map(|(n, s)| (series(*n), *s)).collect();
             since.retain(|series, _| named.contains_key(series));
             for series in named.into_keys() {
                 let first = *since.entry(series.clone()).or_insert(now_ms);
-                let alert = book.active(RULE).find(|alert| alert.series == series).unwrap();
-                prop_assert_eq!(alert.state == AlertState::Firing, now_ms - first >= FOR_MS);
+                let alert = book.active().find(|alert| alert.series == series).unwrap();
+                prop_assert_eq!(alert.state == Phase::Firing, now_ms - first >= FOR_MS);
                 prop_assert_eq!(alert.active_since_ms, first);
             }
         }
@@ -93,9 +117,9 @@ proptest! {
     fn the_order_of_verdicts_does_not_matter(mut named in prop::collection::vec(0_u8..4, 1..6)) {
         let severity = |n: u8| [Severity::Info, Severity::Warning, Severity::Error, Severity::Critical][n as usize % 4];
         let judge = |named: &[u8]| {
-            let mut book = AlertBook::new();
+            let mut book = AlertBook::new(SILENCE_MS);
             run(&mut book, 0, &Some(named.iter().map(|n| (0, severity(*n))).collect()));
-            of_rule(&book)
+            active(&book)
         };
         let one = judge(&named);
         named.reverse();
@@ -106,69 +130,72 @@ proptest! {
 
 #[test]
 fn nothing_resolves_while_the_strategy_is_degraded() {
-    let mut book = AlertBook::new();
+    let mut book = AlertBook::new(SILENCE_MS);
     let firing = Some(vec![(1, Severity::Warning)]);
     run(&mut book, 0, &firing);
     assert_eq!(run(&mut book, FOR_MS, &firing)[0].kind, ChangeKind::Fired);
     let changes = run(&mut book, FOR_MS + 1, &None);
-    assert_eq!((changes.len(), &*changes[0].alert.rule), (1, DEGRADED_RULE));
-    assert_eq!(changes[0].alert.series.label("rule"), Some(RULE));
+    assert_eq!(ended(&changes), [(DEGRADED_RULE, ChangeKind::Fired)]);
     assert!(run(&mut book, 10_000_000, &None).is_empty());
-    assert_eq!(of_rule(&book)[0].state, AlertState::Firing);
+    assert_eq!(active(&book)[0].state, Phase::Firing);
     let changes = run(&mut book, 10_000_001, &Some(Vec::new()));
-    let ended: Vec<_> = changes.iter().map(|change| (&*change.alert.rule, change.kind)).collect();
-    assert_eq!(ended, [(RULE, ChangeKind::Resolved), (DEGRADED_RULE, ChangeKind::Resolved)]);
+    assert_eq!(ended(&changes), [(DEGRADED_RULE, ChangeKind::Resolved), (RULE, ChangeKind::Resolved)]);
 }
 
 #[test]
 fn a_strategy_that_finds_fault_with_everything_is_bounded() {
-    let mut book = AlertBook::new();
-    let at_once = AlertRule { name: RULE.to_owned(), for_ms: 0 };
-    let series = |n: usize| Series::new("m", vec![("n".into(), n.to_string().into())]);
-    let all: Vec<_> =
-        (0..ALERTS_MAX + 50).map(|n| Verdict { series: series(n), ..verdict(0, Severity::Error) }).collect();
-    assert_eq!(book.evaluate(0, &at_once, Evaluation::Verdicts(&all)).len(), ALERTS_MAX);
-    assert_eq!((book.alerts().count(), book.refused().full), (ALERTS_MAX, 50));
+    let mut book = AlertBook::new(SILENCE_MS);
+    let numbered = |n: usize| Series::new("m", vec![("n".into(), format!("{n:06}").into())]);
+    let all: Vec<_> = (0..ALERTS_MAX + 50).map(|n| (numbered(n), at_once(RULE, 0).1)).collect();
+    let series: Vec<_> = all.iter().map(|(series, _)| series.clone()).collect();
+    let mut answer = |now_ms, verdicts| book.evaluate(now_ms, Evaluation::Answered { series: &series, verdicts }).len();
+    assert_eq!(answer(0, &all[..]), ALERTS_MAX);
     // Resolved ones make room.
-    book.evaluate(1, &at_once, Evaluation::Verdicts(&[]));
-    let changes = book.evaluate(2, &at_once, Evaluation::Verdicts(&all[..1]));
-    assert_eq!((changes.len(), book.alerts().count()), (1, 1));
+    assert_eq!((answer(1, &[]), answer(2, &all[..1])), (ALERTS_MAX, 1));
+    assert_eq!((book.alerts().count(), book.refused().full), (1, 50));
 }
 
 #[test]
-fn a_rule_that_is_removed_takes_its_alerts_along() {
-    let mut book = AlertBook::new();
-    let at_once = AlertRule { name: RULE.to_owned(), for_ms: 0 };
-    book.evaluate(0, &at_once, Evaluation::Verdicts(&[verdict(1, Severity::Error)]));
-    book.evaluate(1, &at_once, Evaluation::Degraded("it trapped"));
-    assert_eq!(book.remove_rule(2, RULE).len(), 2);
-    assert!(book.alerts().all(|alert| !alert.is_active()));
+fn a_rule_that_the_strategy_no_longer_has_takes_its_alerts_along() {
+    let mut book = AlertBook::new(SILENCE_MS);
+    answer(&mut book, 0, &[at_once("kept", 1), at_once("gone", 1)]);
+    let changes = answer(&mut book, 1, &[at_once("kept", 1)]);
+    assert_eq!(ended(&changes), [("gone", ChangeKind::Resolved)]);
+    assert_eq!(active(&book).len(), 1);
 }
 
 #[test]
-fn rules_that_are_gone_take_their_alerts_along() {
-    let mut book = AlertBook::new();
-    let rule = |name: &str| AlertRule { name: name.to_owned(), for_ms: 0 };
-    for name in ["kept", "gone"] {
-        book.evaluate(0, &rule(name), Evaluation::Verdicts(&[verdict(1, Severity::Error)]));
-    }
-    // Of this one nothing but its strategy's own alert is there.
-    book.evaluate(0, &rule("silent"), Evaluation::Degraded("it trapped"));
-    let changes = book.retain_rules(1, |name| name == "kept");
-    let ended: Vec<_> = changes.iter().map(|change| (&*change.alert.rule, change.kind)).collect();
-    assert_eq!(ended, [("gone", ChangeKind::Resolved), (DEGRADED_RULE, ChangeKind::Resolved)]);
-    assert_eq!(book.active("kept").count(), 1);
+fn without_a_strategy_nothing_is_wrong() {
+    let mut book = AlertBook::new(SILENCE_MS);
+    answer(&mut book, 0, &[at_once(RULE, 1), verdict(2, Severity::Info)]);
+    run(&mut book, 1, &None);
+    let changes = book.evaluate(2, Evaluation::Ended);
+    assert_eq!(ended(&changes), [(DEGRADED_RULE, ChangeKind::Resolved), (RULE, ChangeKind::Resolved)]);
+    assert!(active(&book).is_empty());
 }
 
 #[test]
-fn resolved_alerts_are_forgotten_in_time_and_long_texts_are_cut() {
-    let mut book = AlertBook::new();
-    let at_once = AlertRule { name: RULE.to_owned(), for_ms: 0 };
-    let long = Verdict { reason: "é".repeat(10_000), ..verdict(1, Severity::Error) };
-    book.evaluate(0, &at_once, Evaluation::Verdicts(&[long]));
-    assert_eq!(book.alerts().next().unwrap().reason.len(), 1_024);
-    book.evaluate(1, &at_once, Evaluation::Verdicts(&[]));
+fn a_silent_series_is_waited_for() {
+    let mut book = AlertBook::new(SILENCE_MS);
+    answer(&mut book, 0, &[at_once(RULE, 1)]);
+    let mut silent = |now_ms| book.evaluate(now_ms, Evaluation::Answered { series: &[], verdicts: &[] });
+    assert!(silent(SILENCE_MS).is_empty());
+    assert_eq!(ended(&silent(SILENCE_MS + 1)), [(RULE, ChangeKind::Resolved)]);
+}
+
+#[test]
+fn the_hosts_own_rule_cannot_be_named() {
+    let mut book = AlertBook::new(SILENCE_MS);
+    assert!(answer(&mut book, 0, &[at_once(DEGRADED_RULE, 1)]).is_empty());
+    assert_eq!((book.refused().reserved, book.alerts().count()), (1, 0));
+}
+
+#[test]
+fn resolved_alerts_are_forgotten_in_time() {
+    let mut book = AlertBook::new(SILENCE_MS);
+    answer(&mut book, 0, &[at_once(RULE, 1)]);
+    answer(&mut book, 1, &[]);
     assert_eq!(book.alerts().count(), 1);
-    book.evaluate(1 + RESOLVED_KEPT_MS, &at_once, Evaluation::Verdicts(&[]));
+    answer(&mut book, 1 + RESOLVED_KEPT_MS, &[]);
     assert_eq!(book.alerts().count(), 0);
 }

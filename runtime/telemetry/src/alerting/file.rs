@@ -7,7 +7,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use super::{Alert, AlertState, Severity};
+use super::{Alert, Phase, Severity};
 use crate::{Series, clock::unix_ms};
 
 /// Bytes of the file that are read: what the book can hold is smaller.
@@ -32,12 +32,11 @@ struct Saved {
 struct SavedAlert {
     rule: String,
     series: Series,
-    state: AlertState,
+    state: Phase,
     severity: Severity,
-    /// None: not a number, which JSON does not have.
-    value: Option<f64>,
+    value: f64,
     reason: String,
-    evidence: Vec<(String, String)>,
+    evidence: String,
     active_for_ms: u64,
     state_for_ms: u64,
 }
@@ -95,7 +94,7 @@ impl SavedAlert {
             series: alert.series.clone(),
             state: alert.state,
             severity: alert.severity,
-            value: Some(alert.value).filter(|value| value.is_finite()),
+            value: alert.value,
             reason: alert.reason.clone(),
             evidence: alert.evidence.clone(),
             active_for_ms: now_ms.saturating_sub(alert.active_since_ms),
@@ -110,11 +109,13 @@ impl SavedAlert {
             series: self.series,
             state: self.state,
             severity: self.severity,
-            value: self.value.unwrap_or(f64::NAN),
+            value: self.value,
             reason: self.reason,
             evidence: self.evidence,
             active_since_ms: before(self.active_for_ms),
             state_since_ms: before(self.state_for_ms),
+            // Its series may take a while to come back.
+            judged_ms: now_ms,
         }
     }
 }
@@ -122,16 +123,22 @@ impl SavedAlert {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alerting::{AlertBook, AlertRule, Evaluation, Verdict};
+    use crate::alerting::{AlertBook, Evaluation, Verdict};
 
     fn book() -> AlertBook {
-        let mut book = AlertBook::new();
-        let rule = AlertRule { name: "r".to_owned(), for_ms: 0 };
+        let mut book = AlertBook::new(0);
         let series = Series::new("m", vec![("a".into(), "1".into())]);
-        let evidence = vec![("bound".to_owned(), "5".to_owned())];
-        let verdict =
-            Verdict { series, severity: Severity::Critical, value: f64::NAN, reason: "high".to_owned(), evidence };
-        book.evaluate(1_000_000, &rule, Evaluation::Verdicts(&[verdict]));
+        let verdict = Verdict {
+            rule: "r".to_owned(),
+            series: 1,
+            severity: Severity::Critical,
+            value: 0.9,
+            for_ms: 0,
+            reason: "high".to_owned(),
+            evidence: "bound 0.8".to_owned(),
+        };
+        let verdicts = [(series.clone(), verdict)];
+        book.evaluate(1_000_000, Evaluation::Answered { series: &[series], verdicts: &verdicts });
         book
     }
 
@@ -146,9 +153,9 @@ mod tests {
         assert_eq!(back.len(), 1);
         assert_eq!(
             (back[0].state, &back[0].series, back[0].severity),
-            (AlertState::Firing, &alerts[0].series, Severity::Critical)
+            (Phase::Firing, &alerts[0].series, Severity::Critical)
         );
-        assert!(back[0].value.is_nan());
+        assert_eq!((back[0].value, &*back[0].evidence), (0.9, "bound 0.8"));
         assert!(back[0].active_since_ms <= 9_000_000 - 5_000);
     }
 

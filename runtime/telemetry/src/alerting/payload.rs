@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{AlertState, queue::Notification};
+use super::{Phase, queue::Notification};
 use crate::clock::rfc3339;
 
 /// The body of Alertmanager's webhook, version 4.
@@ -43,7 +43,7 @@ impl Payload {
     /// A batch of one rule and one status.
     pub(super) fn of(batch: &[Notification]) -> Self {
         let alerts: Vec<_> = batch.iter().map(PayloadAlert::of).collect();
-        let rule = batch.first().map(|first| first.change.alert.rule.clone()).unwrap_or_default();
+        let rule = batch.first().map(|first| first.notice.change.alert.rule.clone()).unwrap_or_default();
         let group_labels = BTreeMap::from([("alertname".to_owned(), rule.clone())]);
         Self {
             version: "4",
@@ -62,20 +62,25 @@ impl Payload {
 
 impl PayloadAlert {
     fn of(notification: &Notification) -> Self {
-        let alert = &notification.change.alert;
+        let notice = &notification.notice;
+        let alert = &notice.change.alert;
         let series = alert.series.labels().iter().map(|(name, value)| (name.to_string(), value.to_string()));
         let mut labels: BTreeMap<_, _> = series.collect();
         labels.insert("alertname".to_owned(), alert.rule.clone());
         labels.insert("metric".to_owned(), alert.series.metric().to_string());
         labels.insert("severity".to_owned(), alert.severity.name().to_lowercase());
-        let evidence = alert.evidence.iter().map(|(name, value)| (format!("evidence_{name}"), value.clone()));
-        let mut annotations: BTreeMap<_, _> = evidence.collect();
-        annotations.insert("summary".to_owned(), alert.reason.clone());
-        annotations.insert("value".to_owned(), alert.value.to_string());
+        let annotations = [
+            ("summary", notice.title.clone()),
+            ("description", notice.text.clone()),
+            ("evidence", alert.evidence.clone()),
+            ("value", alert.value.to_string()),
+        ];
+        // Alertmanager's receivers show what is there: an empty line is worse than none.
+        let annotations = annotations.into_iter().filter(|(_, text)| !text.is_empty());
         Self {
-            status: if alert.state == AlertState::Resolved { "resolved" } else { "firing" },
+            status: if alert.state == Phase::Resolved { "resolved" } else { "firing" },
             labels,
-            annotations,
+            annotations: annotations.map(|(name, text)| (name.to_owned(), text)).collect(),
             starts_at: rfc3339(notification.starts_unix_ms),
             ends_at: notification.ends_unix_ms.map_or_else(|| NO_TIME.to_owned(), rfc3339),
             generator_url: "",

@@ -6,7 +6,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::{AlertState, Change};
+use super::{Notice, Phase};
 use crate::clock::Clock;
 
 /// Changes that wait for the webhook. When there are more the oldest goes: what is true now matters more.
@@ -14,27 +14,28 @@ const WAITING_MAX: usize = 1_000;
 /// Changes told in one call.
 const BATCH_MAX: usize = 64;
 
-/// A change with its times on the wall clock, taken when it happened.
+/// A notice with its times on the wall clock, taken when it happened.
 #[derive(Debug, Clone)]
 pub(super) struct Notification {
-    pub(super) change: Change,
+    pub(super) notice: Notice,
     pub(super) starts_unix_ms: u64,
     pub(super) ends_unix_ms: Option<u64>,
 }
 
 impl Notification {
-    pub(super) fn of(change: &Change, clock: Clock) -> Self {
-        let alert = &change.alert;
-        let ended = alert.state == AlertState::Resolved;
+    pub(super) fn of(notice: &Notice, clock: Clock) -> Self {
+        let alert = &notice.change.alert;
+        let ended = alert.state == Phase::Resolved;
         Self {
             starts_unix_ms: clock.unix_ms_of(alert.active_since_ms),
             ends_unix_ms: ended.then(|| clock.unix_ms_of(alert.state_since_ms)),
-            change: change.clone(),
+            notice: notice.clone(),
         }
     }
 
     fn group(&self) -> (&str, bool) {
-        (&self.change.alert.rule, self.change.alert.state == AlertState::Resolved)
+        let alert = &self.notice.change.alert;
+        (&alert.rule, alert.state == Phase::Resolved)
     }
 }
 
@@ -87,19 +88,22 @@ mod tests {
     use super::*;
     use crate::{
         Series,
-        alerting::{Alert, ChangeKind, Severity, Verdict},
+        alerting::{Alert, Change, ChangeKind, Severity, Verdict},
     };
 
     fn notification(rule: &str, number: usize) -> Notification {
         let verdict = Verdict {
-            series: Series::new(number.to_string(), Vec::new()),
+            rule: rule.to_owned(),
+            series: 1,
             severity: Severity::Error,
             value: 0.0,
+            for_ms: 0,
             reason: String::new(),
-            evidence: Vec::new(),
+            evidence: String::new(),
         };
-        let change = Change { kind: ChangeKind::Fired, alert: Alert::new(0, rule, &verdict) };
-        Notification { change, starts_unix_ms: 0, ends_unix_ms: None }
+        let alert = Alert::new(0, &Series::new(number.to_string(), Vec::new()), &verdict);
+        let notice = Notice::own(Change { kind: ChangeKind::Fired, alert });
+        Notification { notice, starts_unix_ms: 0, ends_unix_ms: None }
     }
 
     #[test]
@@ -110,7 +114,7 @@ mod tests {
         assert_eq!((queue.len(), queue.dropped.load(Ordering::Relaxed)), (WAITING_MAX, 5));
         let batch = queue.take();
         assert_eq!(batch.len(), BATCH_MAX);
-        assert_eq!(&**batch[0].change.alert.series.metric(), "5");
+        assert_eq!(&**batch[0].notice.change.alert.series.metric(), "5");
     }
 
     #[test]

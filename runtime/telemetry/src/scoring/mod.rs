@@ -1,8 +1,14 @@
-//! The last score of each scope. A strategy scores; here its scores are checked, kept, and marked stale while it does not
-//! answer: an old score that says so is worth more than none.
+//! The last score of each scope. A strategy scores what `service.rs` measures; here its scores are kept, and marked stale
+//! while it does not answer: an old score that says so is worth more than none.
 
 mod board;
-mod score;
+mod entry;
+mod scorer;
+mod service;
 
-pub use board::{RejectedScore, SCOPES_MAX, Scores};
-pub use score::{Finding, Score, ScoreEntry, ScorePart};
+pub use board::{SCOPES_MAX, Scores, TooManyScopes};
+pub use entry::ScoreEntry;
+pub use switchyard_host::scoring::{Finding, Part, Score};
+
+pub(crate) use scorer::Scorer;
+pub(crate) use service::service;

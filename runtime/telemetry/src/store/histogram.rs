@@ -88,10 +88,14 @@ impl Histogram {
 
     /// The mean of what was observed since `since_ms`; none where nothing was.
     pub(crate) fn mean(&self, since_ms: u64) -> Option<f64> {
+        self.observed(since_ms).filter(|(_, count)| *count > 0.0).map(|(sum, count)| sum / count)
+    }
+
+    /// The sum of what was observed since `since_ms`, and how often.
+    pub(crate) fn observed(&self, since_ms: u64) -> Option<(f64, f64)> {
         let (_, now) = self.window.last()?;
         let (_, then) = self.window.base(since_ms)?;
-        let count = now.count().saturating_sub(then.count());
-        (count > 0).then(|| (now.sum - then.sum) / count as f64)
+        Some((now.sum - then.sum, now.count().saturating_sub(then.count()) as f64))
     }
 
     /// Observations a second since `since_ms`.

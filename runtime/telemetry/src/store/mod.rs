@@ -1,6 +1,7 @@
 //! Every series that the node knows, with its last values. What comes in is checked first and costs nothing when it is
 //! refused; what is over the bound is refused and counted, and the series that are there go on.
 
+mod current;
 mod entry;
 mod family;
 mod histogram;

@@ -128,7 +128,7 @@ impl Number {
         (values > 0).then_some(share)
     }
 
-    fn rate(&self, since_ms: u64) -> Option<f64> {
+    pub(super) fn rate(&self, since_ms: u64) -> Option<f64> {
         let (at, now) = self.window.last()?;
         let (since, then) = self.window.base(since_ms)?;
         Some((now - then) / ((at - since) as f64 / 1e3))

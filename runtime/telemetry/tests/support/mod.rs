@@ -12,7 +12,11 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-use switchyard_telemetry::{Telemetry, TelemetryConfig, TelemetryError, TelemetryService};
+use switchyard_host::{Compiler, Host, HostConfig};
+use switchyard_telemetry::{
+    Series, Telemetry, TelemetryConfig, TelemetryError, TelemetryService,
+    alerting::{Evaluation, Notice, Verdict},
+};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +34,11 @@ pub(crate) struct Serving {
 
 impl Serving {
     pub(crate) async fn start(config: TelemetryConfig) -> Self {
-        let telemetry = Telemetry::new(config);
+        Self::on(&host(), config).await
+    }
+
+    pub(crate) async fn on(host: &Host, config: TelemetryConfig) -> Self {
+        let telemetry = Telemetry::new(host, config);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let service = TelemetryService::new(telemetry.clone(), listener).unwrap();
         let (address, stop) = (service.address().unwrap(), CancellationToken::new());
@@ -75,6 +83,26 @@ impl Serving {
         self.stop.cancel();
         self.served.await.unwrap().unwrap();
     }
+}
+
+/// A host that compiles in its own process: what the tests load is trusted.
+pub(crate) fn host() -> Host {
+    Host::new(HostConfig { instances_max: 32, ..HostConfig::new(Compiler::InProcess) }).unwrap()
+}
+
+/// What a strategy says of a series, all of them being there; tells everybody.
+pub(crate) fn judge(telemetry: &Telemetry, verdicts: &[(Series, Verdict)]) -> usize {
+    let mut series: Vec<_> = verdicts.iter().map(|(series, _)| series.clone()).collect();
+    series.extend(telemetry.alerts().list().into_iter().map(|alert| alert.series));
+    series.sort();
+    tell(telemetry, Evaluation::Answered { series: &series, verdicts })
+}
+
+pub(crate) fn tell(telemetry: &Telemetry, evaluation: Evaluation<'_>) -> usize {
+    let changes = telemetry.alerts().evaluate(evaluation);
+    let notices: Vec<_> = changes.into_iter().map(Notice::own).collect();
+    telemetry.alerts().tell(&notices);
+    notices.len()
 }
 
 /// A request with one metric of a service called `shop`.

@@ -30,8 +30,8 @@ pub trait Alerting: Sized + 'static {
     /// Which rows are not normal? What no verdict names is normal. `last` closes an evaluation of several calls.
     fn evaluate(&mut self, now_ms: u64, columns: &Columns, last: bool) -> Vec<Verdict>;
 
-    /// These alerts have begun to fire or were resolved: what is sent about them? What is not overridden sends the rule's
-    /// reason wherever the node's configuration says.
+    /// These alerts have begun to fire, changed their severity or were resolved: what is sent about them? What is not
+    /// overridden sends the rule's reason wherever the node's configuration says.
     fn notify(&mut self, _now_ms: u64, alerts: &[Alert]) -> Vec<Notification> {
         (0..).zip(alerts).map(|(index, alert)| Notification::of(index, alert)).collect()
     }
