@@ -94,6 +94,8 @@ mod tests {
         let alert = serde_json::json!({"state": "firing", "severity": "CRITICAL", "rule": "CpuHigh", "value": 0.95,
             "series": {"metric": "cpu", "labels": [["host", "a"]]}, "reason": "cpu is 0.95", "evidence": "",
             "activeForMs": 90_000, "stateForMs": 61_000});
-        insta::assert_snapshot!(show(&[alert]).unwrap(), @r"");
+        let expected = "STATE   SEVERITY  RULE     SERIES          VALUE  SINCE  REASON\n\
+                        firing  CRITICAL  CpuHigh  cpu{host=\"a\"}  0.9500    61s  cpu is 0.95";
+        assert_eq!(show(&[alert]).unwrap(), expected);
     }
 }

@@ -104,6 +104,16 @@ mod tests {
             age_ms: 2_000,
             stale: Some("it trapped".into()),
         };
-        insta::assert_snapshot!(show_all(&[score]), @r"");
+        let expected = "\
+scope    node
+score    41.3
+age      2s
+stale    it trapped
+finding  WARNING Requests are slow. Look.
+
+PART           WEIGHT         SCORE  EVIDENCE
+response-time    50 %          41.3  slow
+success          50 %  not measured  slow";
+        assert_eq!(show_all(&[score]), expected);
     }
 }

@@ -126,7 +126,12 @@ pub async fn send<T: DeserializeOwned>(request: RequestBuilder) -> Result<Answer
 
 /// A caching strategy's document.
 pub fn caching_strategy(name: &str, plugin: &str, configuration: Option<Value>) -> Value {
-    let mut spec = json!({ "kind": "caching", "plugin": plugin });
+    strategy("caching", name, plugin, configuration)
+}
+
+/// The document of a strategy of any kind.
+pub fn strategy(kind: &str, name: &str, plugin: &str, configuration: Option<Value>) -> Value {
+    let mut spec = json!({ "kind": kind, "plugin": plugin });
     if let (Some(configuration), Some(spec)) = (configuration, spec.as_object_mut()) {
         spec.insert("configuration".to_owned(), configuration);
     }

@@ -34,7 +34,7 @@ impl Said {
 pub fn switchyard(context: &Path, arguments: &[&str]) -> Result<Said> {
     let mut command = Command::new(paths::switchyard()?);
     command.args(arguments).env("SWITCHYARD_CONTEXT", context);
-    command.env_remove("SWITCHYARD_SERVER").env_remove("SWITCHYARD_TOKEN");
+    command.env_remove("SWITCHYARD_SERVER").env_remove("SWITCHYARD_TOKEN").env_remove("SWITCHYARD_NODE_HTTP");
     run(command)
 }
 

@@ -54,12 +54,18 @@ pub struct Published {
 impl Dev {
     /// Starts one in a scratch folder, with a cache of this budget, on free ports.
     pub fn start(cache_budget: &str, cache_shards: usize) -> Result<Self> {
+        Self::start_with(cache_budget, cache_shards, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn start_with(cache_budget: &str, cache_shards: usize, more: &[&str]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("switchyard-e2e-").tempdir()?;
         let (data, shards) = (folder.path().join("data").into_os_string(), cache_shards.to_string());
         let ports = ["--listen", "127.0.0.1:0"].into_iter().chain(ANY_PORTS);
         let mut arguments = vec!["dev".into(), "--data".into(), data];
         arguments.extend(ports.map(Into::into));
         arguments.extend(["--cache-budget", cache_budget, "--cache-shards", &shards].map(Into::into));
+        arguments.extend(more.iter().map(Into::into));
         let process = Process::start(folder.path(), &arguments)?;
         let admin = Admin::from_context(process.context())?;
         let address = process.ready().resp.parse().context("the RESP address")?;

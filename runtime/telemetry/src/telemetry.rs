@@ -41,11 +41,11 @@ struct Shared {
 
 impl Telemetry {
     /// Telemetry without a series and without strategies, with the alerts of its last life.
-    pub fn new(machine: &Host, config: TelemetryConfig) -> Self {
+    pub fn new(host: &Host, config: TelemetryConfig) -> Self {
         let clock = Clock::start();
         let restored = config.alerts_file.clone().map(|path| AlertsFile::new(path).load(clock.now_ms()));
-        let host = HostSampler::new();
-        if host.is_none() {
+        let sampler = HostSampler::new();
+        if sampler.is_none() {
             tracing::warn!("this system does not tell its figures: there are no host metrics");
         }
         let retention_ms = config.retention.as_millis() as u64;
@@ -58,11 +58,11 @@ impl Telemetry {
                 counters: Mutex::default(),
                 log: RefusalLog::default(),
                 sources: Sources::default(),
-                host: Mutex::new(host),
+                host: Mutex::new(sampler),
                 gates: Gates::new(),
-                evaluator: Evaluator::new(machine, clock, alerts.clone()),
+                evaluator: Evaluator::new(host, clock, alerts.clone()),
                 alerts,
-                scorer: Scorer::new(machine, clock, scores.clone()),
+                scorer: Scorer::new(host, clock, scores.clone()),
                 scores,
                 config,
             }),

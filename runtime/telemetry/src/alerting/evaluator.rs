@@ -13,7 +13,7 @@ use switchyard_host::{
     alerting::{AlertTable, AlertingSlot, Notification, Verdict},
 };
 
-use super::{AlertFigures, Alerts, Change, Channels, Evaluation, Notice, rows::Rows, table::Table};
+use super::{AlertFigures, Alerts, Change, Channels, DEGRADED_RULE, Evaluation, Notice, rows::Rows, table::Table};
 use crate::{Reading, clock::Clock};
 
 /// The only shard: a rule may look at several series.
@@ -141,17 +141,22 @@ impl Evaluator {
     }
 
     fn tell(&self, now_ms: u64, changes: Vec<Change>) {
-        for some in changes.chunks(NOTIFY_MAX) {
-            let alerts: Vec<_> = some.iter().map(|change| self.table.to_host(&change.alert)).collect();
-            let answer = |notifications: Option<&[Notification]>| notifications.map(<[Notification]>::to_vec);
-            let notices = match self.slot.notify(SHARD, now_ms, &alerts, answer) {
-                Some(notifications) => notifications.into_iter().filter_map(|told| self.notice(told, some)).collect(),
-                None => {
-                    self.counters.notices_fallback.fetch_add(some.len() as u64, Relaxed);
-                    some.iter().cloned().map(Notice::own).collect::<Vec<_>>()
-                }
-            };
-            self.alerts.tell(&notices);
+        // Nobody decides about the news of his own failure.
+        let (own, asked): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.alert.rule == DEGRADED_RULE);
+        let mut notices: Vec<_> = own.into_iter().map(Notice::own).collect();
+        notices.extend(asked.chunks(NOTIFY_MAX).flat_map(|some| self.notices(now_ms, some)));
+        self.alerts.tell(&notices);
+    }
+
+    fn notices(&self, now_ms: u64, changes: &[Change]) -> Vec<Notice> {
+        let alerts: Vec<_> = changes.iter().map(|change| self.table.to_host(&change.alert)).collect();
+        let answer = |notifications: Option<&[Notification]>| notifications.map(<[Notification]>::to_vec);
+        match self.slot.notify(SHARD, now_ms, &alerts, answer) {
+            Some(notifications) => notifications.into_iter().filter_map(|told| self.notice(told, changes)).collect(),
+            None => {
+                self.counters.notices_fallback.fetch_add(changes.len() as u64, Relaxed);
+                changes.iter().cloned().map(Notice::own).collect()
+            }
         }
     }
 
