@@ -4,19 +4,16 @@
 
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, reason = "a bench")]
 
+mod support;
+
 use std::{
     hint::black_box,
-    path::PathBuf,
     sync::{Arc, Weak},
 };
 
-use criterion::{
-    BatchSize::PerIteration,
-    BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main,
-    measurement::{Measurement, ValueFormatter},
-};
-use rustix::time::{ClockId, clock_gettime};
+use criterion::{BatchSize::PerIteration, BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use serde_json::json;
+use support::{CpuTime, component, host};
 use switchyard_host::{
     Compiler, Host, HostConfig, Plugin, Upkeep,
     caching::{Budget, CacheTable, CachingSlot, Entry, Event, EventKind, Load, Resident, Unit},
@@ -56,48 +53,6 @@ struct BareDecision {
 type Group<'a> = BenchmarkGroup<'a, CpuTime>;
 
 const CAPACITY: u64 = 10_000;
-
-/// CPU time of the calling thread: on a busy machine wall time measures the neighbours.
-struct CpuTime;
-
-impl Measurement for CpuTime {
-    type Intermediate = u64;
-    type Value = u64;
-
-    fn start(&self) -> u64 {
-        let time = clock_gettime(ClockId::ThreadCPUTime);
-        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-    }
-    fn end(&self, start: u64) -> u64 {
-        self.start() - start
-    }
-    fn add(&self, one: &u64, other: &u64) -> u64 {
-        one + other
-    }
-    fn zero(&self) -> u64 {
-        0
-    }
-    fn to_f64(&self, value: &u64) -> f64 {
-        *value as f64
-    }
-    fn formatter(&self) -> &dyn ValueFormatter {
-        &Nanoseconds
-    }
-}
-
-struct Nanoseconds;
-
-impl ValueFormatter for Nanoseconds {
-    fn scale_values(&self, _typical: f64, _values: &mut [f64]) -> &'static str {
-        "ns of CPU"
-    }
-    fn scale_throughputs(&self, _typical: f64, _throughput: &Throughput, _values: &mut [f64]) -> &'static str {
-        "ns of CPU"
-    }
-    fn scale_for_machines(&self, _values: &mut [f64]) -> &'static str {
-        "ns of CPU"
-    }
-}
 
 /// A table that costs nothing.
 struct Nothing;
@@ -142,13 +97,7 @@ impl CacheTable for Batches {
 }
 
 fn plugin_bytes() -> Vec<u8> {
-    let dir = std::env::var_os("SWITCHYARD_PLUGINS")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins"), PathBuf::from);
-    std::fs::read(dir.join("caching-lru.wasm")).expect("target/plugins/caching-lru.wasm: run `cargo xtask plugins`")
-}
-
-fn host() -> Host {
-    Host::new(HostConfig::new(Compiler::InProcess)).expect("a host")
+    component("caching-lru")
 }
 
 fn slot(host: &Host, table: Weak<dyn CacheTable>) -> CachingSlot {
