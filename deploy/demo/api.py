@@ -8,6 +8,7 @@ another process when this one dies. What is slow is slow on purpose: `sleep` sta
 """
 
 import argparse
+import itertools
 import json
 import re
 import sqlite3
@@ -84,6 +85,8 @@ class Videos:
         self.node = node
         self.queue = queue
         self.slow_seconds = 0.0
+        self.requests = itertools.count()
+        self.served = 0
 
     def create_draft(self, key, body):
         time.sleep(CREATE_DRAFT_SECONDS)
@@ -149,6 +152,10 @@ class Videos:
         """For whoever counts what became of the work: how often each video was cut."""
         return 200, dict(self.store.rows("SELECT id, runs FROM videos"))
 
+    def begin(self):
+        self.served = next(self.requests) + 1
+        time.sleep(self.slow_seconds)
+
     def make_slow(self, body):
         ms = body.get("ms")
         if not isinstance(ms, (int, float)) or not 0 <= ms <= 60_000:
@@ -176,7 +183,9 @@ class Handler(BaseHTTPRequestHandler):
             return 200, {"healthy": True}
         if self.path == "/demo/runs":
             return self.videos.runs()
-        time.sleep(self.videos.slow_seconds)
+        if self.path == "/demo/served":
+            return 200, {"served": self.videos.served}
+        self.videos.begin()
         if self.path == "/configuration":
             return 200, CONFIGURATION
         draft = re.fullmatch(r"/drafts/([0-9a-f]+)", self.path)
@@ -188,7 +197,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.body()
         if self.path == "/demo/slow":
             return self.videos.make_slow(body)
-        time.sleep(self.videos.slow_seconds)
+        self.videos.begin()
         key = self.headers.get("Idempotency-Key") or uuid.uuid4().hex
         if self.path == "/drafts":
             return self.videos.create_draft(key, body)
