@@ -30,6 +30,9 @@ pub(crate) struct NodeArguments {
     /// Where the node answers HTTP: metrics in (OTLP) and out (Prometheus), tasks, alerts, scores; port 0: any free port
     #[arg(long, default_value = "127.0.0.1:7071", value_name = "ADDRESS")]
     http: SocketAddr,
+    /// Where HTTP requests come in that routes send to their backends; port 0: any free port
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    gateway: SocketAddr,
     /// What an acknowledged task survives: the end of the process, or a loss of power (disk)
     #[arg(long, value_name = "WHAT", default_value = "disk", value_parser = durability)]
     task_durability: Durability,
@@ -54,6 +57,7 @@ impl NodeArguments {
             resp_listen: self.resp,
             faktory_listen: self.faktory,
             http_listen: self.http,
+            gateway_listen: self.gateway,
             durability: self.task_durability,
             cache_budget: self.cache_budget.as_ref().map(Size::budget),
             cache_shards: self.cache_shards,

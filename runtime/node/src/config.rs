@@ -24,6 +24,8 @@ pub struct NodeConfig {
     pub faktory_listen: SocketAddr,
     /// Where the node answers HTTP: metrics in and out, tasks, alerts, scores. Port 0: any free port.
     pub http_listen: SocketAddr,
+    /// Where HTTP requests come in that go to the backends of routes. Port 0: any free port.
+    pub gateway_listen: SocketAddr,
     /// What an acknowledged task survives.
     pub durability: Durability,
     /// What the cache may hold; none: what was given last for this data folder, else 256 MiB.
