@@ -136,13 +136,22 @@ impl Dev {
         what: &str,
         condition: impl Fn(&SlotStatus, &NodeStatus) -> bool,
     ) -> Result<SlotStatus> {
+        let caching = |status: &NodeStatus| {
+            status.slots.iter().find(|slot| slot.slot.kind == StrategyKind::Caching).cloned()
+        };
+        let satisfied = |status: &NodeStatus| caching(status).is_some_and(|slot| condition(&slot, status));
+        let status = self.until(what, satisfied).await?;
+        caching(&status).context("the node has no cache")
+    }
+
+    /// Waits until the node's report satisfies `condition`, and gives it.
+    pub async fn until(&self, what: &str, condition: impl Fn(&NodeStatus) -> bool) -> Result<NodeStatus> {
         let end = Instant::now() + FLIP_DEADLINE;
         loop {
             if let Some(status) = self.status().await?
-                && let Some(slot) = status.slots.iter().find(|slot| slot.slot.kind == StrategyKind::Caching)
-                && condition(slot, &status)
+                && condition(&status)
             {
-                return Ok(slot.clone());
+                return Ok(status);
             }
             if Instant::now() >= end {
                 bail!("{what}: the node does not report it: {}", self.why().await);
