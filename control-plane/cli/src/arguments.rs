@@ -48,11 +48,11 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: plugin::PluginVerb,
     },
-    /// Create or replace strategies from a YAML or JSON manifest
+    /// Create or replace strategies and routes from a YAML or JSON manifest
     Apply(apply::Apply),
-    /// List plugins, strategies or nodes, or show one
+    /// List plugins, strategies, routes or nodes, or show one
     Get(get::Get),
-    /// Delete a strategy; its slot goes to the next one that matches, else to the built-in fallback
+    /// Delete a strategy (its slot goes to the next one that matches, else to the built-in fallback) or a route
     Delete(delete::Delete),
     /// Play recorded traces through strategies and print hit ratios
     Replay(replay::ReplayVerb),

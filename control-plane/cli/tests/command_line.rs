@@ -65,9 +65,11 @@ fn a_manifest_without_sense_is_told_with_its_place() {
     };
     let manifest = "kind: Strategy\nname: a\nspec: { kind: caching, plugin: caching-lru@0.1.0 }\n";
     check("manifest_empty", "");
-    check("manifest_unknown_kind", &manifest.replace("Strategy", "Route"));
+    check("manifest_unknown_kind", &manifest.replace("Strategy", "Rout"));
     check("manifest_unknown_key", &manifest.replace("name: a", "name: a\nnmae: b"));
     check("manifest_plugin_without_version", &manifest.replace("@0.1.0", ""));
+    let route = "kind: Route\nname: b\nspec:\n  backends: [{ name: one, adress: 127.0.0.1:80 }]\n";
+    check("manifest_route_with_unknown_key", &format!("{manifest}---\n{route}"));
     check("manifest_with_escapes", &manifest.replace("name: a", "name: \"a\\e[31m\""));
 }
 

@@ -193,7 +193,7 @@ async fn strategies_for_other_nodes_and_slots_leave_this_one_alone() {
     assert_eq!(status.generation.counter, 3);
     assert_eq!(node.slot().await.active, before.active);
     fleet.delete("web").await;
-    node.until("the slot is forgotten", |status| status.slots.len() == 1).await;
+    node.until("the slot is forgotten", |status| status.slots.len() == 2).await;
     node.stop().await;
 }
 
