@@ -3,9 +3,15 @@ use std::io::Read;
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use serde::Serialize;
-use switchyard_types::{ApiError, Generation, StrategyDocument, StrategyName, parse_documents};
+use switchyard_types::{ApiError, Declaration, Generation, parse_documents};
 
-use crate::{arguments::Global, files, http::Client, output, runtime::block_on};
+use crate::{
+    arguments::Global,
+    files,
+    http::{Client, Put},
+    output,
+    runtime::block_on,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct Apply {
@@ -23,7 +29,8 @@ const MANIFEST_BYTES_MAX: u64 = 1 << 20;
 /// What became of one document.
 #[derive(Debug, Serialize)]
 struct Applied {
-    name: StrategyName,
+    kind: &'static str,
+    name: String,
     result: &'static str,
     #[serde(rename = "resourceVersion")]
     resource_version: Option<u64>,
@@ -58,15 +65,15 @@ fn read(file: &str) -> Result<String> {
 }
 
 /// Of several documents none is applied before all of them were checked: a mistake in the last leaves nothing half done.
-async fn apply_all(client: &Client, documents: &[StrategyDocument], dry_run: bool) -> Result<Vec<Applied>> {
+async fn apply_all(client: &Client, documents: &[Declaration], dry_run: bool) -> Result<Vec<Applied>> {
     if dry_run || documents.len() > 1 {
         for document in documents {
-            client.put_strategy(document, true).await.with_context(|| document.name.to_string())?;
+            client.put(document, true).await.with_context(|| document.name().to_owned())?;
         }
     }
     let mut applied = Vec::with_capacity(documents.len());
     for document in documents {
-        applied.push(apply_one(client, document, dry_run).await.with_context(|| document.name.to_string())?);
+        applied.push(apply_one(client, document, dry_run).await.with_context(|| document.name().to_owned())?);
     }
     Ok(applied)
 }
@@ -89,25 +96,24 @@ fn in_file(error: anyhow::Error, file: &str) -> anyhow::Error {
     context.into_iter().rev().fold(anyhow::Error::new(api), anyhow::Error::context)
 }
 
-async fn apply_one(client: &Client, document: &StrategyDocument, dry_run: bool) -> Result<Applied> {
-    let before = client.strategy(&document.name).await?;
-    let after = client.put_strategy(document, dry_run).await?;
+async fn apply_one(client: &Client, document: &Declaration, dry_run: bool) -> Result<Applied> {
+    let Put { before, after } = client.put(document, dry_run).await?;
     let result = match before {
         _ if dry_run => "valid",
         None => "created",
         Some(before) if before.resource_version == after.resource_version => "unchanged",
         Some(_) => "replaced",
     };
-    let generation = after.status.map(|status| status.generation);
-    Ok(Applied { name: document.name.clone(), result, resource_version: after.resource_version, generation })
+    let (kind, name) = (document.word(), document.name().to_owned());
+    Ok(Applied { kind, name, result, resource_version: after.resource_version, generation: after.generation() })
 }
 
 fn show(applied: &[Applied]) -> String {
     let line = |one: &Applied| match one.generation {
         Some(generation) if one.result != "valid" => {
-            format!("strategy {} {} (generation {generation})", one.name, one.result)
+            format!("{} {} {} (generation {generation})", one.kind, one.name, one.result)
         }
-        _ => format!("strategy {} {}", one.name, one.result),
+        _ => format!("{} {} {}", one.kind, one.name, one.result),
     };
     applied.iter().map(line).collect::<Vec<_>>().join("\n")
 }

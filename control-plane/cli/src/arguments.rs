@@ -1,6 +1,6 @@
 use clap::{Args, Parser, Subcommand};
 
-use crate::{alerts, apply, delete, dev, get, node, output::Format, plugin, replay, score};
+use crate::{alerts, apply, delete, dev, get, node, output::Format, plugin, replay, score, tasks};
 
 const AFTER_HELP: &str = "\
 Exit status: 0 done, 1 failed or refused, 2 the command line is not valid.
@@ -48,14 +48,19 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: plugin::PluginVerb,
     },
-    /// Create or replace strategies from a YAML or JSON manifest
+    /// Create or replace strategies and routes from a YAML or JSON manifest
     Apply(apply::Apply),
-    /// List plugins, strategies or nodes, or show one
+    /// List plugins, strategies, routes or nodes, or show one
     Get(get::Get),
-    /// Delete a strategy; its slot goes to the next one that matches, else to the built-in fallback
+    /// Delete a strategy (its slot goes to the next one that matches, else to the built-in fallback) or a route
     Delete(delete::Delete),
     /// Play recorded traces through strategies and print hit ratios
     Replay(replay::ReplayVerb),
+    /// Push tasks to a node, look at them, send them back
+    Tasks {
+        #[command(subcommand)]
+        verb: tasks::TasksVerb,
+    },
     /// List the alerts of a node
     Alerts(alerts::Alerts),
     /// Show how well a node is: its score, what it is made of and what is wrong

@@ -1,7 +1,7 @@
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use serde_json::json;
-use switchyard_types::StrategyName;
+use switchyard_types::{RouteName, StrategyName};
 
 use crate::{arguments::Global, http::Client, output, runtime::block_on};
 
@@ -20,13 +20,23 @@ enum What {
         #[arg(long, value_name = "VERSION")]
         resource_version: Option<u64>,
     },
+    /// A route, by name
+    Route {
+        name: RouteName,
+        /// Only if the route still is at this version
+        #[arg(long, value_name = "VERSION")]
+        resource_version: Option<u64>,
+    },
 }
 
 pub(crate) fn run(verb: &Delete, global: &Global) -> Result<()> {
-    let What::Strategy { name, resource_version } = &verb.what;
+    let (word, kind, name, resource_version) = match &verb.what {
+        What::Strategy { name, resource_version } => ("strategy", "strategies", name.as_str(), resource_version),
+        What::Route { name, resource_version } => ("route", "routes", name.as_str(), resource_version),
+    };
     let client = Client::new(global)?;
-    block_on(client.delete_strategy(name, *resource_version)).with_context(|| format!("strategy {name}"))?;
-    output::print(global.output, &json!({ "name": name, "result": "deleted" }), |_| {
-        Ok(format!("strategy {name} deleted"))
+    block_on(client.delete(kind, name, *resource_version)).with_context(|| format!("{word} {name}"))?;
+    output::print(global.output, &json!({ "kind": word, "name": name, "result": "deleted" }), |_| {
+        Ok(format!("{word} {name} deleted"))
     })
 }

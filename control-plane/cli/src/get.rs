@@ -1,7 +1,10 @@
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use switchyard_types::{NodeStatus, PluginManifest, SlotStatus, SlotVersion, StrategyDocument, format_bytes};
+use switchyard_types::{
+    Generation, NodeRoute, NodeSelector, NodeStatus, PluginManifest, RouteDocument, SlotStatus, SlotVersion,
+    StrategyDocument, format_bytes,
+};
 
 use crate::{arguments::Global, http::Client, output, runtime::block_on, table::table};
 
@@ -20,6 +23,8 @@ enum What {
     Plugins,
     #[value(alias = "strategy")]
     Strategies,
+    #[value(alias = "route")]
+    Routes,
     #[value(alias = "node")]
     Nodes,
 }
@@ -37,6 +42,10 @@ pub(crate) fn run(verb: &Get, global: &Global) -> Result<()> {
         What::Strategies => {
             let named = |strategy: &StrategyDocument, name: &str| strategy.name.as_str() == name;
             list(global, "strategy", block_on(client.strategies())?, name, named, strategies)
+        }
+        What::Routes => {
+            let named = |route: &RouteDocument, name: &str| route.name.as_str() == name;
+            list(global, "route", block_on(client.routes())?, name, named, routes)
         }
         What::Nodes => {
             let named = |node: &NodeStatus, name: &str| node.node.as_str() == name;
@@ -80,12 +89,11 @@ fn plugins(plugins: &[PluginManifest]) -> String {
 fn strategies(strategies: &[StrategyDocument]) -> String {
     let row = |strategy: &StrategyDocument| {
         let status = strategy.status.as_ref();
-        let labels: Vec<_> = strategy.spec.selector.0.iter().map(|(key, value)| format!("{key}={value}")).collect();
         vec![
             strategy.name.to_string(),
             strategy.spec.slot().to_string(),
             strategy.spec.plugin.to_string(),
-            if labels.is_empty() { "every node".to_owned() } else { labels.join(",") },
+            selected(&strategy.spec.selector),
             strategy.spec.priority.to_string(),
             status.map_or_else(String::new, |status| status.generation.to_string()),
             status.map_or_else(String::new, |status| status.configuration.to_string()),
@@ -95,15 +103,36 @@ fn strategies(strategies: &[StrategyDocument]) -> String {
     table(&head, &["priority"], strategies.iter().map(row))
 }
 
-/// One row a slot; a node without slots has one too.
+fn routes(routes: &[RouteDocument]) -> String {
+    let row = |route: &RouteDocument| {
+        let spec = &route.spec;
+        let backends: Vec<_> = spec.backends.iter().map(|backend| backend.address.as_str()).collect();
+        vec![
+            route.name.to_string(),
+            if spec.hosts.is_empty() { "any host".to_owned() } else { spec.hosts.join(",") },
+            spec.path_prefix.clone(),
+            backends.join(","),
+            selected(&spec.selector),
+            route.status.as_ref().map_or_else(String::new, |status| status.generation.to_string()),
+        ]
+    };
+    table(&["name", "hosts", "path", "backends", "nodes", "generation"], &[], routes.iter().map(row))
+}
+
+fn selected(selector: &NodeSelector) -> String {
+    let labels: Vec<_> = selector.0.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    if labels.is_empty() { "every node".to_owned() } else { labels.join(",") }
+}
+
+/// One row a slot and one a route; a node without either has one too.
 fn nodes(nodes: &[NodeStatus]) -> String {
     let rows = nodes.iter().flat_map(|node| {
         let head = vec![node.node.to_string(), node.generation.to_string()];
-        let slots: Vec<_> = match node.slots.as_slice() {
-            [] => vec![std::array::from_fn::<_, 5, _>(|_| String::new()).to_vec()],
-            slots => slots.iter().map(slot).collect(),
-        };
-        slots.into_iter().map(move |slot| [head.clone(), slot].concat())
+        let mut rows: Vec<_> = node.slots.iter().map(slot).chain(node.routes.iter().map(node_route)).collect();
+        if rows.is_empty() {
+            rows.push(std::array::from_fn::<_, 5, _>(|_| String::new()).to_vec());
+        }
+        rows.into_iter().map(move |row| [head.clone(), row].concat())
     });
     table(&["node", "generation", "slot", "received", "active", "healthy", "last failure"], &[], rows)
 }
@@ -121,5 +150,19 @@ fn slot(slot: &SlotStatus) -> Vec<String> {
         version(&slot.active),
         version(&slot.last_healthy),
         failure.map_or_else(String::new, |failure| format!("{}: {}", failure.failure.stage, failure.failure.reason)),
+    ]
+}
+
+/// In the columns of a slot: what a gateway has taken has nothing more to show.
+fn node_route(route: &NodeRoute) -> Vec<String> {
+    let version = |generation: Option<Generation>| {
+        generation.map_or_else(|| "none".to_owned(), |generation| format!("{}@{generation}", route.name))
+    };
+    vec![
+        format!("route/{}", route.name),
+        version(route.received),
+        version(route.active),
+        version(route.active),
+        route.failure.as_ref().map_or_else(String::new, |failure| failure.reason.clone()),
     ]
 }

@@ -36,6 +36,9 @@ pub(crate) struct NodeArguments {
     /// Let the webhook lie on this machine or in a private network
     #[arg(long, requires = "alert_webhook")]
     alert_webhook_internal: bool,
+    /// Where HTTP requests come in that routes send to their backends; port 0: any free port
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    gateway: SocketAddr,
     /// What an acknowledged task survives: the end of the process, or a loss of power (disk)
     #[arg(long, value_name = "WHAT", default_value = "disk", value_parser = durability)]
     task_durability: Durability,
@@ -62,6 +65,7 @@ impl NodeArguments {
             http_listen: self.http,
             alert_webhook: self.alert_webhook.clone(),
             alert_webhook_internal: self.alert_webhook_internal,
+            gateway_listen: self.gateway,
             durability: self.task_durability,
             cache_budget: self.cache_budget.as_ref().map(Size::budget),
             cache_shards: self.cache_shards,

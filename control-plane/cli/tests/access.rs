@@ -88,8 +88,20 @@ fn one_data_folder_is_for_one_process() {
         "127.0.0.1:0",
         "--http",
         "127.0.0.1:0",
+        "--gateway",
+        "127.0.0.1:0",
     ]);
     assert!(second.status == 1 && second.stderr.contains("in use by another process"), "{}", second.stderr);
-    let node = scratch.run(&["node", "--resp", "127.0.0.1:0", "--faktory", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
+    let node = scratch.run(&[
+        "node",
+        "--resp",
+        "127.0.0.1:0",
+        "--faktory",
+        "127.0.0.1:0",
+        "--http",
+        "127.0.0.1:0",
+        "--gateway",
+        "127.0.0.1:0",
+    ]);
     assert_eq!((node.status, node.stdout.as_str()), (1, ""), "{}", node.stderr);
 }

@@ -27,7 +27,8 @@ const POLL: Duration = Duration::from_millis(2);
 const LOG_LINES_MAX: usize = 20;
 
 /// Arguments that give every engine of a node any free port.
-pub const ANY_PORTS: [&str; 6] = ["--resp", "127.0.0.1:0", "--faktory", "127.0.0.1:0", "--http", "127.0.0.1:0"];
+pub const ANY_PORTS: [&str; 8] =
+    ["--resp", "127.0.0.1:0", "--faktory", "127.0.0.1:0", "--http", "127.0.0.1:0", "--gateway", "127.0.0.1:0"];
 
 /// The line that `-o json` prints when everything listens.
 #[derive(Debug, Clone, Deserialize)]
@@ -40,6 +41,8 @@ pub struct Ready {
     pub faktory: String,
     /// Address of the node's HTTP port.
     pub http: String,
+    /// Address of the gateway.
+    pub gateway: String,
     /// The node's id.
     pub node: String,
     /// Only when it was newly made.

@@ -124,6 +124,8 @@ async fn the_server_keeps_what_it_was_told_over_a_restart() {
         "127.0.0.1:0",
         "--http",
         "127.0.0.1:0",
+        "--gateway",
+        "127.0.0.1:0",
     ];
     let again = switchyard_e2e::process::Process::start(folder.path(), &arguments).unwrap();
     assert!(again.ready().token.is_none(), "the token is shown once");

@@ -59,6 +59,8 @@ async fn a_node_serves_its_last_healthy_set_alone() {
         "127.0.0.1:0",
         "--http",
         "127.0.0.1:0",
+        "--gateway",
+        "127.0.0.1:0",
     ];
     let node = Process::start(folder.path(), &arguments).unwrap();
     let mut client = RespClient::connect(node.ready().resp.as_str()).unwrap();

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     ServerConfig,
-    declarations::Declarations,
+    declarations::{Desired, Routes, Strategies},
     fleet::Fleet,
     gate::Gate,
     http::{self, App, BoundedListener, Parts},
@@ -32,9 +32,12 @@ impl Server {
     pub fn new(config: ServerConfig, store: Arc<dyn ConfigStore>, blobs: BlobStore, host: Host) -> Self {
         let workshop = Arc::new(Workshop::new(host, blobs.clone()));
         let registry = Arc::new(Registry::new(Arc::clone(&store), blobs, Arc::clone(&workshop), config.plugins_max));
+        let desired = Arc::new(Desired::new(Arc::clone(&store)));
         Self(App(Arc::new(Parts {
             config,
-            declarations: Declarations::new(Arc::clone(&store), Arc::clone(&registry), workshop),
+            strategies: Strategies::new(Arc::clone(&desired), Arc::clone(&registry), workshop),
+            routes: Routes::new(Arc::clone(&desired)),
+            desired,
             fleet: Fleet::new(Arc::clone(&store)),
             registry,
             store,

@@ -265,6 +265,7 @@ fn node(id: &str) -> NodeStatus {
         listeners: [("resp".to_owned(), "127.0.0.1:6380".to_owned())].into(),
         contracts: vec!["switchyard:caching@0.1.0".to_owned()],
         slots: Vec::new(),
+        routes: Vec::new(),
         live_generations: 1,
         live_instances: 2,
         live_bytes: 3,

@@ -29,7 +29,7 @@ usage: cargo xtask TASK
   setup                 what is missing: the WebAssembly target, Redis, a Python environment
   test                  set-up, build, formatting, tidy, clippy, all tests
   tidy                  dependency direction and crate pages; sizes of files and functions
-  demo [ARGUMENTS]      set-up, release build, the main job (--trace FILE, --json FILE, --keep)
+  demo [ARGUMENTS]      set-up, release build, the two acts (--act N, --trace FILE, --json FILE, --keep)
   bench [--data DIR]    set-up, release build, every benchmark; with a folder of traces, published figures too
   plugins               the strategies of plugins/ as components in target/plugins";
 

@@ -108,12 +108,14 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::{RouteSpec, backend::Backend, clock::Clock};
+    use switchyard_types::route::RouteSpec;
+
+    use crate::{backend::Backend, clock::Clock};
 
     fn members(weights: &[u32]) -> Vec<Member> {
         let backends: Vec<String> =
             (0..weights.len()).map(|n| format!(r#"{{"name":"{n}","address":"h:1"}}"#)).collect();
-        let text = format!(r#"{{"name":"r","backends":[{}]}}"#, backends.join(","));
+        let text = format!(r#"{{"backends":[{}]}}"#, backends.join(","));
         let route: RouteSpec = serde_json::from_str(&text).expect("a route");
         let decider = crate::decide::Decider::new(&crate::decide::deciding_for_test());
         let new = |(number, weight): (usize, &u32)| {

@@ -15,7 +15,7 @@ const STREAMS_MAX: u32 = 128;
 /// What the HTTP/1 parser needs at least, in bytes.
 pub(crate) const HEADER_BYTES_MIN: usize = 8 << 10;
 
-/// What the listening side of a gateway needs; what belongs to a route is in its [`RouteSpec`](crate::RouteSpec).
+/// What the listening side of a gateway needs; what belongs to a route is in its [`RouteSpec`](switchyard_types::route::RouteSpec).
 #[derive(Debug, Clone)]
 pub struct GatewayConfig {
     /// Clients at once.

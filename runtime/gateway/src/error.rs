@@ -1,41 +1,49 @@
 use std::net::SocketAddr;
 
+use switchyard_host::HostError;
+use switchyard_types::{RouteName, route::RouteSpecError};
+
 /// Why a gateway could not be changed or run.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
     /// A route says something that cannot be.
-    #[error("route {route:?}: {key} is {value}: {right}")]
+    #[error("route {route}: {wrong}")]
     Route {
         /// Its name.
-        route: String,
-        /// The key of its specification.
-        key: String,
-        /// What stands there.
-        value: String,
-        /// What would be right.
-        right: String,
+        route: RouteName,
+        /// Key, value and what would be right.
+        wrong: RouteSpecError,
     },
     /// Two routes would take the same requests.
-    #[error("routes {first:?} and {second:?} both take {what}: a request must have one route")]
+    #[error("routes {first} and {second} both take {what}: a request must have one route")]
     Overlap {
         /// The one.
-        first: String,
+        first: RouteName,
         /// The other.
-        second: String,
+        second: RouteName,
         /// Host and path prefix, or the name that they share.
         what: String,
     },
     /// A route would send requests to the gateway that they came from.
-    #[error("route {route:?}: backend {backend:?} is {address}, where this gateway itself listens ({listener})")]
+    #[error("route {route}: backend {backend} is {address}, where this gateway itself listens ({listener})")]
     Itself {
         /// The route.
-        route: String,
+        route: RouteName,
         /// Its backend.
         backend: String,
         /// The backend's address.
         address: String,
         /// Where the gateway listens.
         listener: SocketAddr,
+    },
+    /// A new route cannot get the strategy that decides for the others.
+    #[error("route {route}: the strategy of the gateway's routes does not start for it")]
+    Strategy {
+        /// The route.
+        route: RouteName,
+        /// Why.
+        #[source]
+        source: HostError,
     },
     /// More routes than a gateway takes.
     #[error("{routes} routes: a gateway takes up to {max}")]
@@ -48,4 +56,15 @@ pub enum GatewayError {
     /// The listener failed for good.
     #[error("the HTTP listener failed")]
     Listen(#[source] std::io::Error),
+}
+
+impl GatewayError {
+    /// The route that is to be changed, where there is one.
+    pub fn route(&self) -> Option<&RouteName> {
+        match self {
+            Self::Route { route, .. } | Self::Itself { route, .. } | Self::Strategy { route, .. } => Some(route),
+            Self::Overlap { second, .. } => Some(second),
+            Self::TooManyRoutes { .. } | Self::Listen(_) => None,
+        }
+    }
 }

@@ -37,6 +37,14 @@ pub struct RouteFigures {
     pub latency: Latency,
 }
 
+impl RouteFigures {
+    /// Answers with a status from 500, whoever gave them.
+    pub fn failed(&self) -> u64 {
+        let [.., failed] = self.statuses;
+        failed
+    }
+}
+
 /// What a backend has done for its route.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BackendFigures {
@@ -179,6 +187,11 @@ impl Histogram {
         if let Some(bucket) = self.buckets.get(bucket_of(time_us)) {
             bucket.one();
         }
+    }
+
+    /// How many times there are, and their sum in microseconds.
+    pub(crate) fn total(&self) -> (u64, u64) {
+        (self.buckets.iter().map(Counter::get).sum(), self.sum_us.get())
     }
 
     pub(crate) fn latency(&self) -> Latency {

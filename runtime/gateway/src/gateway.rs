@@ -7,15 +7,20 @@ use std::{
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use switchyard_host::{Host, routing::RoutingSlot};
+use switchyard_types::{
+    RouteName,
+    route::{BackendSpec, DeclaredRoute, RouteSpec},
+};
 use tokio::runtime::Handle;
 
 use crate::{
-    BackendStatus, GatewayConfig, GatewayError, ListenerFigures, RouteSpec, RouteStatus,
+    BackendStatus, GatewayConfig, GatewayError, GatewaySlot, ListenerFigures, RouteStatus,
     backend::{self, Backend},
     clock::Clock,
     decide::Deciding,
     figures::ListenerCounters,
-    route::RouteTable,
+    route::{Route, RouteTable},
+    slot::Together,
 };
 
 /// The gateway: a handle on its routes. Whoever has one may change them while requests run.
@@ -30,7 +35,10 @@ pub(crate) struct Shared {
     pub(crate) counters: ListenerCounters,
     pub(crate) clock: Clock,
     deciding: Deciding,
-    /// Where the gateway listens; held while routes are changed, so that changes come one after the other.
+    /// What decides for all routes; held while the strategy or the routes are changed, so that changes come one after the
+    /// other. That may take as long as instances need to start.
+    pub(crate) together: Mutex<Together>,
+    /// Where the gateway listens; held for moments, after `together`.
     listeners: Mutex<Vec<SocketAddr>>,
 }
 
@@ -46,37 +54,53 @@ impl Gateway {
         let routes = ArcSwap::from_pointee(RouteTable::default());
         let (counters, clock) = (ListenerCounters::default(), Clock::new());
         let deciding = Deciding { host: host.clone(), clock, runtime, secret: RandomState::new() };
-        Self { shared: Arc::new(Shared { config, routes, counters, clock, deciding, listeners: Mutex::default() }) }
+        let (together, listeners) = Default::default();
+        Self { shared: Arc::new(Shared { config, routes, counters, clock, deciding, together, listeners }) }
     }
 
     /// Puts a new set of routes in the place of the current one. Requests keep the set that they began with; backends that
     /// are the same (route, name, address, protocol) keep their connections, health and figures; the others end what they
-    /// do and get nothing new. If anything is wrong with one route nothing is changed.
-    pub fn set_routes(&self, specs: Vec<RouteSpec>) -> Result<(), GatewayError> {
-        let listeners = self.shared.listeners.lock();
-        for listener in listeners.iter() {
-            refuse_itself(&specs, *listener)?;
+    /// do and get nothing new. A new route begins with the strategy that decides for the others. If anything is wrong with
+    /// one route nothing is changed. Blocks while instances for new routes start.
+    pub fn set_routes(&self, declared: Vec<DeclaredRoute>) -> Result<(), GatewayError> {
+        let shared = &*self.shared;
+        let together = shared.together.lock();
+        shared.listeners.lock().iter().try_for_each(|listener| refuse_itself(&declared, *listener))?;
+        let earlier = shared.routes.load_full();
+        let table = Arc::new(RouteTable::new(declared, &earlier, &shared.deciding)?);
+        for new in table.routes().iter().filter(|route| earlier.get(&route.name).is_none()) {
+            // Before its strategy starts: that is told which backends there are.
+            new.activate();
+            together.welcome(new).map_err(|source| GatewayError::Strategy { route: new.name.clone(), source })?;
         }
-        let earlier = self.shared.routes.load_full();
-        let table = Arc::new(RouteTable::new(specs, &earlier, &self.shared.deciding)?);
+        let listeners = shared.listeners.lock();
+        // Again: the gateway may have begun to listen meanwhile.
+        listeners.iter().try_for_each(|listener| refuse_itself_in(&table, *listener))?;
         table.routes().iter().for_each(|route| route.activate());
         for new in table.backends().filter(|new| !is_in(new, &earlier)) {
-            self.shared.deciding.runtime.spawn(backend::check(Arc::downgrade(new)));
+            shared.deciding.runtime.spawn(backend::check(Arc::downgrade(new)));
         }
-        self.shared.routes.store(table.clone());
+        shared.routes.store(table.clone());
         earlier.backends().filter(|old| !is_in(old, &table)).for_each(|old| old.remove());
         Ok(())
     }
 
     /// The routes as they were declared.
-    pub fn routes(&self) -> Vec<RouteSpec> {
-        self.shared.routes.load().routes().iter().map(|route| route.spec.clone()).collect()
+    pub fn routes(&self) -> Vec<DeclaredRoute> {
+        let table = self.shared.routes.load();
+        let declared = |route: &Arc<Route>| DeclaredRoute { name: route.name.clone(), spec: route.spec.clone() };
+        table.routes().iter().map(declared).collect()
     }
 
-    /// Where a route's strategies are swapped; none: there is no such route. It stays while the route is declared.
+    /// The decisions of all routes as one slot: whoever swaps a strategy there swaps it in every route.
+    pub fn whole(&self) -> GatewaySlot {
+        GatewaySlot::new(self.clone())
+    }
+
+    /// Where one route's decisions are made; none: there is no such route. It stays while the route is declared.
     pub fn slot(&self, route: &str) -> Option<RoutingSlot> {
         let table = self.shared.routes.load();
-        let route = table.routes().iter().find(|other| other.spec.name == route)?;
+        let route = table.routes().iter().find(|other| other.name.as_str() == route)?;
         Some(route.decider.slot().clone())
     }
 
@@ -91,8 +115,9 @@ impl Gateway {
         };
         let table = self.shared.routes.load();
         let status = table.routes().iter().map(|route| RouteStatus {
-            name: route.spec.name.clone(),
+            name: route.name.clone(),
             figures: route.figures(),
+            recent: route.recent(self.shared.clock.now_ms()),
             backends: route.members.iter().map(|member| backend(&member.backend)).collect(),
         });
         status.collect()
@@ -111,7 +136,7 @@ impl Gateway {
     /// From now on no route may lead to this address, and none does.
     pub(crate) fn listens(&self, listener: SocketAddr) -> Result<(), GatewayError> {
         let mut listeners = self.shared.listeners.lock();
-        refuse_itself(&self.routes(), listener)?;
+        refuse_itself_in(&self.shared.routes.load(), listener)?;
         listeners.push(listener);
         Ok(())
     }
@@ -132,20 +157,24 @@ fn is_in(backend: &Arc<Backend>, table: &RouteTable) -> bool {
 }
 
 /// A name that leads here is not resolved: such a request is stopped by its hops.
-fn refuse_itself(specs: &[RouteSpec], listener: SocketAddr) -> Result<(), GatewayError> {
-    for route in specs {
-        for backend in &route.backends {
-            if is_same(&backend.address, listener) {
-                return Err(GatewayError::Itself {
-                    route: route.name.clone(),
-                    backend: backend.name.clone(),
-                    address: backend.address.clone(),
-                    listener,
-                });
-            }
-        }
+fn refuse_itself(declared: &[DeclaredRoute], listener: SocketAddr) -> Result<(), GatewayError> {
+    declared.iter().try_for_each(|route| leads_elsewhere(&route.name, &route.spec, listener))
+}
+
+fn refuse_itself_in(table: &RouteTable, listener: SocketAddr) -> Result<(), GatewayError> {
+    table.routes().iter().try_for_each(|route| leads_elsewhere(&route.name, &route.spec, listener))
+}
+
+fn leads_elsewhere(route: &RouteName, spec: &RouteSpec, listener: SocketAddr) -> Result<(), GatewayError> {
+    match spec.backends.iter().find(|backend| is_same(&backend.address, listener)) {
+        None => Ok(()),
+        Some(BackendSpec { name, address, .. }) => Err(GatewayError::Itself {
+            route: route.clone(),
+            backend: name.clone(),
+            address: address.clone(),
+            listener,
+        }),
     }
-    Ok(())
 }
 
 fn is_same(address: &str, listener: SocketAddr) -> bool {
@@ -170,9 +199,9 @@ fn is_local(ip: IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    fn spec(address: &str) -> RouteSpec {
-        let text = format!(r#"{{"name":"r","backends":[{{"name":"a","address":"{address}"}}]}}"#);
-        serde_json::from_str(&text).expect("a route")
+    fn spec(address: &str) -> DeclaredRoute {
+        let text = format!(r#"{{"backends":[{{"name":"a","address":"{address}"}}]}}"#);
+        DeclaredRoute { name: "r".parse().expect("a name"), spec: serde_json::from_str(&text).expect("a route") }
     }
 
     #[tokio::test]

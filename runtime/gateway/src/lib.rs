@@ -1,6 +1,7 @@
 //! The gateway engine: a reverse proxy for HTTP/1.1 and HTTP/2 (cleartext) whose routes are data.
 //!
-//! A [`Gateway`] is the handle on the routes, a [`GatewayService`] lets clients in. A [`RouteSpec`] says which requests a
+//! A [`Gateway`] is the handle on the routes, a [`GatewayService`] lets clients in. A
+//! [`RouteSpec`](switchyard_types::route::RouteSpec) says which requests a
 //! route takes, its backends, and what is too long, too much or worth another try. The set of routes is swapped as a whole:
 //! a request keeps the one that it began with, and what is the same in the new one keeps its connections and figures.
 //!
@@ -23,15 +24,19 @@ mod decide;
 mod error;
 mod figures;
 mod gateway;
+mod named;
 mod proxy;
 mod route;
 mod server;
+mod slot;
 mod status;
+mod window;
 
 pub use config::GatewayConfig;
 pub use error::GatewayError;
 pub use figures::{BackendFigures, Latency, ListenerFigures, RouteFigures};
 pub use gateway::Gateway;
-pub use route::{BackendSpec, HealthSpec, LimitSpec, Protocol, RetryOn, RetrySpec, RouteSpec, TimeoutSpec};
 pub use server::GatewayService;
+pub use slot::GatewaySlot;
 pub use status::{BackendStatus, RouteStatus};
+pub use window::Recent;

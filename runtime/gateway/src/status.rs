@@ -1,12 +1,16 @@
-use crate::{BackendFigures, RouteFigures};
+use switchyard_types::RouteName;
+
+use crate::{BackendFigures, Recent, RouteFigures};
 
 /// A route and what it has done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteStatus {
     /// Its name.
-    pub name: String,
+    pub name: RouteName,
     /// What it has done since it was declared, whatever changed about it.
     pub figures: RouteFigures,
+    /// What it has done lately.
+    pub recent: Recent,
     /// Its backends in the order of their declaration.
     pub backends: Vec<BackendStatus>,
 }

@@ -28,9 +28,10 @@ use proptest::{
 use support::{
     Serving,
     backend::{Backend, RawBackend, head},
-    nobody, route, wait_until, within,
+    named, nobody, route, wait_until, within,
 };
-use switchyard_gateway::{Gateway, GatewayConfig, Protocol, RetryOn, RouteSpec};
+use switchyard_gateway::{Gateway, GatewayConfig};
+use switchyard_types::route::{Protocol, RetryOn, RouteSpec};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     runtime::Handle,
@@ -124,7 +125,7 @@ async fn a_swap_of_routes_under_load_fails_no_request() {
     for n in 0..50 {
         load.more(20).await;
         let other = if n % 2 == 0 { ("c", c.address) } else { ("b", b.address) };
-        serving.gateway.set_routes(vec![route(&[("a", a.address), other])]).unwrap();
+        serving.gateway.set_routes(named(vec![route(&[("a", a.address), other])])).unwrap();
     }
     assert_eq!(load.failures().await, Vec::<String>::new());
     let figures = serving.backend("a").figures;
@@ -249,7 +250,7 @@ async fn a_backend_that_never_answers_is_given_up() {
     assert_eq!(serving.backend("silent").figures.timeouts, 1);
     let mut both = impatient(route(&[("silent", silent.address), ("a", a.address)]));
     both.retry.on = vec![RetryOn::Timeout];
-    serving.gateway.set_routes(vec![both]).unwrap();
+    serving.gateway.set_routes(named(vec![both])).unwrap();
     let mut client = serving.client().await;
     for _ in 0..4 {
         assert_eq!(client.get("/echo").await.status, 200);
@@ -384,7 +385,7 @@ async fn random_answers_harm_nobody_else() {
     .await;
     let good = Backend::start("good").await;
     let (mut bad, mut other) = (route(&[("bad", backend.address)]), route(&[("good", good.address)]));
-    (bad.name, bad.path_prefix, bad.health.interval_ms) = ("bad".to_owned(), "/bad".to_owned(), 3_600_000);
+    (bad.path_prefix, bad.health.interval_ms) = ("/bad".to_owned(), 3_600_000);
     other.health.interval_ms = 3_600_000;
     let serving = Serving::start(vec![bad, other]).await;
     let mut client = serving.client().await;
@@ -443,7 +444,7 @@ async fn an_answer_of_5xx_is_tried_elsewhere_where_the_route_says_so() {
     let mut client = serving.client().await;
     assert_eq!((client.get("/status/503").await.status, a.requests() + b.requests()), (503, 1));
     spec.retry.on.push(RetryOn::ServerError);
-    serving.gateway.set_routes(vec![spec]).unwrap();
+    serving.gateway.set_routes(named(vec![spec])).unwrap();
     assert_eq!((client.get("/status/503").await.status, a.requests() + b.requests()), (503, 3));
     assert_eq!((client.get("/status/500").await.status, a.requests() + b.requests()), (500, 4));
     let post = "POST /status/503 HTTP/1.1\r\nhost: t\r\ncontent-length: 0\r\n\r\n";
@@ -513,7 +514,7 @@ async fn a_removed_backend_ends_what_it_does() {
     let mut slow = serving.client().await;
     slow.send("GET /slow/200 HTTP/1.1\r\nhost: t\r\n\r\n").await;
     wait_until("it is in flight", || serving.backend("a").figures.in_flight == 1).await;
-    serving.gateway.set_routes(vec![route(&[("b", b.address)])]).unwrap();
+    serving.gateway.set_routes(named(vec![route(&[("b", b.address)])])).unwrap();
     assert_eq!(serving.client().await.get("/").await.header("x-backend"), "b");
     let answer = slow.answer().await;
     assert_eq!((answer.status, answer.header("x-backend")), (200, "a"));
@@ -523,16 +524,13 @@ async fn a_removed_backend_ends_what_it_does() {
 async fn a_route_to_itself_is_refused() {
     let a = Backend::start("a").await;
     let serving = Serving::start(vec![route(&[("a", a.address)])]).await;
-    let error = serving.gateway.set_routes(vec![route(&[("me", serving.address)])]).unwrap_err().to_string();
+    let error = serving.gateway.set_routes(named(vec![route(&[("me", serving.address)])])).unwrap_err().to_string();
     let address = serving.address;
-    assert_eq!(
-        error,
-        format!("route \"all\": backend \"me\" is {address}, where this gateway itself listens ({address})")
-    );
+    assert_eq!(error, format!("route all: backend me is {address}, where this gateway itself listens ({address})"));
     assert_eq!(serving.client().await.get("/").await.status, 200, "nothing has changed");
     let gateway = Gateway::new(&support::host(), GatewayConfig::default(), Handle::current());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    gateway.set_routes(vec![route(&[("me", listener.local_addr().unwrap())])]).unwrap();
+    gateway.set_routes(named(vec![route(&[("me", listener.local_addr().unwrap())])])).unwrap();
     assert!(switchyard_gateway::GatewayService::new(gateway, listener).is_err());
 }
 
@@ -540,7 +538,7 @@ async fn a_route_to_itself_is_refused() {
 async fn a_loop_through_another_ends() {
     let one = Serving::start(Vec::new()).await;
     let other = Serving::start(vec![route(&[("one", one.address)])]).await;
-    one.gateway.set_routes(vec![route(&[("other", other.address)])]).unwrap();
+    one.gateway.set_routes(named(vec![route(&[("other", other.address)])])).unwrap();
     let answer = one.client().await.get("/").await;
     assert_eq!(answer.status, 508);
     let requests = one.route("all").figures.requests + other.route("all").figures.requests;

@@ -22,7 +22,7 @@ use support::{
     backend::{Backend, RawBackend, head},
     route, wait_until, within,
 };
-use switchyard_gateway::{Protocol, RouteSpec};
+use switchyard_types::route::{Protocol, RouteSpec};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -263,7 +263,7 @@ async fn http2_trailers_of_a_request_reach_the_backend() {
 async fn requests_go_by_host_and_path() {
     let (a, b) = (Backend::start("a").await, Backend::start("b").await);
     let mut special = route(&[("b", b.address)]);
-    (special.name, special.path_prefix) = ("special".to_owned(), "/special".to_owned());
+    special.path_prefix = "/special".to_owned();
     special.hosts = vec!["*.shop.test".to_owned()];
     let mut other = route(&[("a", a.address)]);
     other.path_prefix = "/open".to_owned();

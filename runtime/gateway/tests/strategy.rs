@@ -18,18 +18,23 @@ use std::{
     },
 };
 
-use support::{Serving, backend::Backend, host, nobody, route, wait_until, within};
-use switchyard_host::Strategy;
-use switchyard_types::Limits;
-use tokio::task::JoinSet;
+use support::{Serving, backend::Backend, host, named, nobody, route, wait_until, within};
+use switchyard_gateway::{Gateway, GatewayConfig};
+use switchyard_host::{Compiler, Host, HostConfig, Strategy, StrategySlot as _};
+use switchyard_types::{Limits, route::RouteSpec};
+use tokio::{runtime::Handle, task::JoinSet};
 
 fn strategy(name: &str) -> Strategy {
+    of(&host(), name)
+}
+
+fn of(host: &Host, name: &str) -> Strategy {
     let folder = std::env::var_os("SWITCHYARD_PLUGINS")
         .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/plugins")), PathBuf::from);
     let path = folder.join(format!("{name}.wasm"));
     let component =
         std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}: run cargo xtask test", path.display()));
-    let plugin = host().load(&component).expect("a plugin");
+    let plugin = host.load(&component).expect("a plugin");
     let configuration = plugin.manifest().configuration_default.clone();
     plugin.strategy(&configuration, Limits::DEFAULT).expect("a strategy")
 }
@@ -80,7 +85,7 @@ async fn swaps_of_strategies_and_backends_under_load_fail_no_request() {
         swap(&serving, name, seed as u64).await;
         let before = serving.route("all").figures.requests;
         let other = if seed % 2 == 0 { ("c", c.address) } else { ("b", b.address) };
-        serving.gateway.set_routes(vec![route(&[("a", a.address), other])]).unwrap();
+        serving.gateway.set_routes(named(vec![route(&[("a", a.address), other])])).unwrap();
         wait_until("requests go on", || serving.route("all").figures.requests > before + 50).await;
     }
     stop.store(true, Ordering::Relaxed);
@@ -104,4 +109,65 @@ async fn the_order_of_a_strategy_serves_the_retry() {
     let figures = serving.gateway.slot("all").unwrap().figures();
     assert!(serving.route("all").figures.retries >= 1, "{figures:?}");
     assert!(serving.gateway.slot("none").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_strategy_decides_for_all_routes_and_for_those_to_come() {
+    let (a, b) = (Backend::start("a").await, Backend::start("b").await);
+    let at =
+        |path: &str, backend: &Backend| RouteSpec { path_prefix: path.to_owned(), ..route(&[("a", backend.address)]) };
+    let serving = Serving::start(vec![at("/a", &a)]).await;
+    let whole = serving.gateway.whole();
+    let give = async |name: &'static str| {
+        let whole = whole.clone();
+        tokio::task::spawn_blocking(move || whole.swap(&strategy(name), 7)).await.unwrap()
+    };
+    assert!(!give("routing-round-robin").await.unwrap().unchanged);
+    assert!(give("routing-round-robin").await.unwrap().unchanged);
+    let gateway = serving.gateway.clone();
+    let both = named(vec![at("/a", &a), at("/b", &b)]);
+    tokio::task::spawn_blocking(move || gateway.set_routes(both)).await.unwrap().unwrap();
+    let plugin = |route: &str| serving.gateway.slot(route).unwrap().figures().strategy.map(|identity| identity.digest);
+    assert!(plugin("all").is_some() && plugin("all") == plugin("other-1"));
+    let mut client = serving.client().await;
+    for path in ["/a", "/b", "/b"] {
+        assert_eq!(client.get(path).await.status, 200);
+    }
+    let figures = whole.figures();
+    assert_eq!((figures.flips, figures.hooks["pick"].calls, figures.hooks["pick"].fallbacks), (1, 3, 0));
+    assert_eq!(figures.shards.shards, 2 * serving.gateway.slot("all").unwrap().figures().shards.shards);
+    assert_eq!(serving.gateway.named()["gateway.requests"], 3.0);
+    assert_eq!(serving.gateway.named()["http.server.error.ratio{route=other-1}"], 0.0);
+    whole.clear();
+    assert_eq!((plugin("all"), plugin("other-1"), whole.figures().strategy), (None, None, None));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_swap_that_one_route_refuses_happens_nowhere() {
+    let a = Backend::start("a").await;
+    // Room for the instances of one route and of half another.
+    let shards = std::thread::available_parallelism().unwrap().get().next_power_of_two();
+    let instances_max = (2 * shards + shards / 2) as u32;
+    let host = Host::new(HostConfig { instances_max, ..HostConfig::new(Compiler::InProcess) }).unwrap();
+    let gateway = Gateway::new(&host, GatewayConfig::default(), Handle::current());
+    let at = move |path: &str| RouteSpec { path_prefix: path.to_owned(), ..route(&[("a", a.address)]) };
+    tokio::task::spawn_blocking(move || {
+        let whole = gateway.whole();
+        let of = |name: &str| of(&host, name);
+        gateway.set_routes(named(vec![at("/a")])).unwrap();
+        whole.swap(&of("routing-round-robin"), 1).unwrap();
+        let before = gateway.routes();
+        // No room for a third set of instances: neither the routes nor the strategy change.
+        let error = gateway.set_routes(named(vec![at("/a"), at("/b"), at("/c")])).unwrap_err();
+        assert_eq!(error.route().unwrap().as_str(), "other-2");
+        assert_eq!(gateway.routes(), before);
+        whole.clear();
+        gateway.set_routes(named(vec![at("/a"), at("/b"), at("/c")])).unwrap();
+        whole.swap(&of("routing-least-connections"), 1).unwrap_err();
+        assert_eq!((whole.figures().strategy, whole.figures().flips), (None, 2));
+        let active = ["all", "other-1", "other-2"].map(|route| gateway.slot(route).unwrap().figures().strategy);
+        assert_eq!(active, [None, None, None]);
+    })
+    .await
+    .unwrap();
 }

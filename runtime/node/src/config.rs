@@ -28,6 +28,8 @@ pub struct NodeConfig {
     pub alert_webhook: Option<String>,
     /// Whether that may lie on this machine or in a private network.
     pub alert_webhook_internal: bool,
+    /// Where HTTP requests come in that go to the backends of routes. Port 0: any free port.
+    pub gateway_listen: SocketAddr,
     /// What an acknowledged task survives.
     pub durability: Durability,
     /// What the cache may hold; none: what was given last for this data folder, else 256 MiB.

@@ -43,12 +43,18 @@ impl Node {
         let folder = Arc::new(DataFolder::open(&node_dir(&config.data_dir))?);
         let Identity { node, secret } = Identity::load(&folder)?;
         let blobs = open_blobs(&folder)?;
-        let engines = engines::start(&Ground { config: &config, host: &host, folder: &folder, secret }).await?;
+        let ground = Ground { config: &config, host: &host, folder: &folder, secret };
+        let (engines, set_routes) = engines::start(&ground).await?;
         let Assembled { slots, listeners, figures, engines } = assemble(engines);
         let shared = Arc::new(Shared::new(slots));
         let stager = Stager { host: host.clone(), blobs, upstream: upstream.as_ref().map(|up| Arc::clone(&up.blobs)) };
-        let reconciler =
-            Reconciler { node: node.clone(), shared: Arc::clone(&shared), folder: Arc::clone(&folder), stager };
+        let reconciler = Reconciler {
+            node: node.clone(),
+            shared: Arc::clone(&shared),
+            folder: Arc::clone(&folder),
+            stager,
+            set_routes,
+        };
         let remembered = boot(folder.records());
         let seen = remembered.seen;
         // Before anybody is served: the first request meets the strategy that last ran well.

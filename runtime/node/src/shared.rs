@@ -10,7 +10,8 @@ use switchyard_plan::DesiredState;
 use switchyard_types::{SlotFailure, SlotId, SlotVersion, StageFailure};
 use tokio::sync::watch;
 
-use crate::reconcile::Actual;
+use crate::engines::RoutesRefused;
+use crate::reconcile::{Actual, RoutesRecord};
 
 /// What the parts of a node know in common: the slots that its engines ask, and what has become of each.
 pub(crate) struct Shared {
@@ -30,6 +31,8 @@ pub(crate) struct State {
     pub(crate) desired: DesiredState,
     /// By slot: every slot of an engine, and those that are wanted and have none.
     pub(crate) slots: BTreeMap<SlotId, SlotRecord>,
+    /// The gateway's routes.
+    pub(crate) routes: RoutesRecord,
 }
 
 /// One slot as the node sees it.
@@ -53,7 +56,7 @@ impl Shared {
     pub(crate) fn new(slots: BTreeMap<SlotId, Arc<dyn StrategySlot>>) -> Self {
         let served = || SlotRecord { actual: Actual { served: true, ..Actual::default() }, ..SlotRecord::default() };
         let records = slots.keys().map(|slot| (slot.clone(), served())).collect();
-        let state = Mutex::new(State { desired: DesiredState::default(), slots: records });
+        let state = Mutex::new(State { slots: records, ..State::default() });
         Self { slots, state, changes: watch::Sender::new(0), started: Instant::now() }
     }
 
@@ -95,6 +98,10 @@ impl State {
             if !runs && !said {
                 record.note_failure(wanted.version(), failure.clone());
             }
+        }
+        let refused = RoutesRefused { route: None, reason: failure.reason.clone() };
+        if self.routes.active != desired.routes && !self.routes.is_refused_for(&refused) {
+            self.routes.note_refused(desired.routes.clone(), refused, 0);
         }
     }
 }

@@ -1,8 +1,9 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use serde::de::DeserializeOwned;
 use switchyard_plan::{DesiredState, plan};
-use switchyard_store::{BlobSource, ConfigStore, Snapshot, SnapshotWatch, StoreError, keyspace};
-use switchyard_types::{Generation, StrategyDocument};
+use switchyard_store::{BlobSource, ConfigStore, Revision, Snapshot, SnapshotWatch, StoreError, keyspace};
+use switchyard_types::Generation;
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -62,27 +63,29 @@ impl Follower {
     }
 
     async fn follow(&mut self, failures: &mut u32) -> Result<std::convert::Infallible, FollowError> {
-        let mut watch = answer(self.store.watch(keyspace::STRATEGIES)).await?;
+        let strategies = answer(self.store.watch(keyspace::STRATEGIES)).await?;
+        let routes = answer(self.store.watch(keyspace::ROUTES)).await?;
+        let mut declared = Declared { strategies, routes };
         loop {
-            let snapshot = Arc::clone(&watch.borrow_and_update());
-            match self.generation_of(&snapshot).await? {
+            let snapshots = declared.snapshots()?;
+            match self.generation_of(snapshots.revision()).await? {
                 Some(generation) => {
                     *failures = 0;
-                    self.consider(&snapshot, generation);
-                    watch.changed().await.map_err(|_| FollowError::Ended)?;
+                    self.consider(&snapshots, generation);
+                    declared.changed().await?;
                 }
-                None => catch_up(&mut watch).await?,
+                None => declared.catch_up().await?,
             }
         }
     }
 
-    /// The generation that belongs to a snapshot; none: the generation is newer than the snapshot. Both are written in one
-    /// transaction, so a generation that is not newer than the snapshot is the snapshot's.
-    async fn generation_of(&self, snapshot: &Snapshot) -> Result<Option<Generation>, FollowError> {
+    /// The generation that belongs to what was read at this revision; none: the generation is newer. It is written in one
+    /// transaction with every strategy and route, so a generation that is not newer belongs to what was read.
+    async fn generation_of(&self, read: Revision) -> Result<Option<Generation>, FollowError> {
         let Some(found) = answer(self.store.get(keyspace::GENERATION)).await? else {
             return Ok(Some(Generation::default()));
         };
-        if found.revision > snapshot.revision {
+        if found.revision > read {
             return Ok(None);
         }
         let generation = serde_json::from_slice(&found.value)
@@ -90,15 +93,14 @@ impl Follower {
         Ok(Some(generation))
     }
 
-    fn consider(&mut self, snapshot: &Snapshot, generation: Generation) {
-        let documents = match documents(snapshot) {
-            Ok(documents) => documents,
+    fn consider(&mut self, snapshots: &Snapshots, generation: Generation) {
+        let desired = match snapshots.plan(generation, &self.labels) {
+            Ok(desired) => desired,
             Err(error) => {
                 tracing::error!(%error, %generation, "this desired state is not followed");
                 return;
             }
         };
-        let desired = plan(generation, &documents, &self.labels);
         if !desired.supersedes(self.seen) {
             tracing::error!(%generation, seen = %self.seen, "the store's desired state is older than what was seen: not followed");
             return;
@@ -108,18 +110,63 @@ impl Follower {
     }
 }
 
+/// What is declared, as it is followed.
+struct Declared {
+    strategies: SnapshotWatch,
+    routes: SnapshotWatch,
+}
+
+/// What was declared at one time.
+struct Snapshots {
+    strategies: Arc<Snapshot>,
+    routes: Arc<Snapshot>,
+}
+
+impl Declared {
+    /// Both as they were at one time: a store publishes changes in their order, so what has not moved while the other was
+    /// read was the same then.
+    fn snapshots(&mut self) -> Result<Snapshots, FollowError> {
+        loop {
+            let strategies = Arc::clone(&self.strategies.borrow_and_update());
+            let routes = Arc::clone(&self.routes.borrow_and_update());
+            if !self.strategies.has_changed().map_err(|_| FollowError::Ended)? {
+                return Ok(Snapshots { strategies, routes });
+            }
+        }
+    }
+
+    async fn changed(&mut self) -> Result<(), FollowError> {
+        let changed = tokio::select! {
+            changed = self.strategies.changed() => changed,
+            changed = self.routes.changed() => changed,
+        };
+        changed.map_err(|_| FollowError::Ended)
+    }
+
+    async fn catch_up(&mut self) -> Result<(), FollowError> {
+        let changed = timeout(Duration::from_secs(LAG_SECONDS_MAX), self.changed()).await;
+        changed.map_err(|_| FollowError::Lags)?
+    }
+}
+
+impl Snapshots {
+    /// Of the last change in either.
+    fn revision(&self) -> Revision {
+        self.strategies.revision.max(self.routes.revision)
+    }
+
+    fn plan(&self, generation: Generation, labels: &BTreeMap<String, String>) -> Result<DesiredState, StoreError> {
+        Ok(plan(generation, &documents(&self.strategies)?, &documents(&self.routes)?, labels))
+    }
+}
+
 /// One document that cannot be read stops the plan: passing over it would take away what it asks for.
-fn documents(snapshot: &Snapshot) -> Result<Vec<StrategyDocument>, StoreError> {
+fn documents<T: DeserializeOwned>(snapshot: &Snapshot) -> Result<Vec<T>, StoreError> {
     let read = |(key, found): (&String, &switchyard_store::Versioned)| {
         serde_json::from_slice(&found.value)
             .map_err(|error| StoreError::Invalid(format!("{key} cannot be read: {error}")))
     };
     snapshot.entries.iter().map(read).collect()
-}
-
-async fn catch_up(watch: &mut SnapshotWatch) -> Result<(), FollowError> {
-    let changed = timeout(Duration::from_secs(LAG_SECONDS_MAX), watch.changed()).await;
-    changed.map_err(|_| FollowError::Lags)?.map_err(|_| FollowError::Ended)
 }
 
 async fn answer<T>(question: impl Future<Output = Result<T, StoreError>>) -> Result<T, FollowError> {

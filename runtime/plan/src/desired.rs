@@ -1,6 +1,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use switchyard_types::{Digest, Generation, Limits, SlotId, SlotVersion, StrategyName};
+use switchyard_types::{
+    Digest, Generation, Limits, RouteName, SlotId, SlotVersion, StrategyName,
+    route::{DeclaredRoute, RouteSpec},
+};
 
 /// Everything that one node should run, at one generation. Immutable: a change is a new plan.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -11,6 +14,28 @@ pub struct DesiredState {
     /// At most one entry a slot, in order of precedence: where two slots cover one entity, the first decides. A slot
     /// that is not named here runs the built-in fallback.
     pub slots: Vec<DesiredSlot>,
+    /// The routes of the gateway, by name. Absent in what older versions wrote.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<DesiredRoute>,
+}
+
+/// One route that the node's gateway should have.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DesiredRoute {
+    /// Its name.
+    pub name: RouteName,
+    /// The desired state that this route, as it stands, first belonged to.
+    pub generation: Generation,
+    /// What it says.
+    pub spec: RouteSpec,
+}
+
+impl DesiredRoute {
+    /// As a gateway takes it.
+    pub fn declared(&self) -> DeclaredRoute {
+        DeclaredRoute { name: self.name.clone(), spec: self.spec.clone() }
+    }
 }
 
 /// What one slot should run: all that is needed to bring it to life.

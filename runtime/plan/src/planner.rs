@@ -3,17 +3,22 @@ use std::{
     collections::{BTreeMap, btree_map::Entry},
 };
 
-use switchyard_types::{Generation, Limits, LimitsSpec, SlotId, StrategyDocument, StrategyName};
+use switchyard_types::{Generation, Limits, LimitsSpec, RouteDocument, SlotId, StrategyDocument, StrategyName};
 
-use crate::{DesiredSlot, DesiredState};
+use crate::{DesiredSlot, DesiredState, routes::desired_routes};
 
-/// What a node with these labels runs, given every declared strategy at `generation`.
+/// What a node with these labels runs, given every declared strategy and route at `generation`.
 ///
 /// Of the strategies that match the node and claim one slot the highest priority wins. Equal ones are refused when they
 /// are applied; should two exist all the same, the smaller name wins, so that every node and the server agree. Slots are
 /// ordered by priority, then by the longer target, then by name. A document without a status was never accepted, and is
-/// passed over.
-pub fn plan(generation: Generation, documents: &[StrategyDocument], labels: &BTreeMap<String, String>) -> DesiredState {
+/// passed over. Of the routes that match the node each is there once, ordered by name.
+pub fn plan(
+    generation: Generation,
+    documents: &[StrategyDocument],
+    routes: &[RouteDocument],
+    labels: &BTreeMap<String, String>,
+) -> DesiredState {
     let mut winners: BTreeMap<SlotId, &StrategyDocument> = BTreeMap::new();
     for document in documents {
         if document.status.is_none() || !document.spec.selector.matches(labels) {
@@ -31,7 +36,8 @@ pub fn plan(generation: Generation, documents: &[StrategyDocument], labels: &BTr
     }
     let mut ordered: Vec<_> = winners.into_values().collect();
     ordered.sort_by(|a, b| precedence(a).cmp(&precedence(b)));
-    DesiredState { generation, slots: ordered.into_iter().filter_map(desired_slot).collect() }
+    let slots = ordered.into_iter().filter_map(desired_slot).collect();
+    DesiredState { generation, slots, routes: desired_routes(routes, labels) }
 }
 
 /// Smaller decides first.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use switchyard_plan::{DesiredState, conflicts, plan};
-use switchyard_types::{Digest, Generation, Limits, StrategyDocument, parse_documents};
+use switchyard_types::{Digest, Generation, Limits, StrategyDocument};
 
 const GENERATION: Generation = Generation { epoch: 1, counter: 9 };
 
@@ -19,8 +19,8 @@ fn documents(specs: &[(&str, Value)]) -> Vec<StrategyDocument> {
 fn document(name: &str, spec: Value) -> StrategyDocument {
     let mut full = json!({"kind": "caching", "plugin": "caching-lru@0.1.0"});
     full.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
-    let declared = json!({"kind": "Strategy", "name": name, "spec": full}).to_string();
-    let mut document = parse_documents(&declared).unwrap().remove(0);
+    let declared = json!({"kind": "Strategy", "name": name, "spec": full});
+    let mut document: StrategyDocument = serde_json::from_value(declared).unwrap();
     document.status = serde_json::from_value(json!({
         "generation": {"epoch": 1, "counter": 4},
         "digest": Digest::of(b"plugin"),
@@ -36,7 +36,7 @@ fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 /// Names of the winners as `target=strategy`, in order of precedence.
 fn check(node: &[(&str, &str)], specs: &[(&str, Value)], expected: &[&str]) {
-    let desired = plan(GENERATION, &documents(specs), &labels(node));
+    let desired = plan(GENERATION, &documents(specs), &[], &labels(node));
     let slots: Vec<_> = desired.slots.iter().map(|slot| format!("{}={}", slot.slot.target, slot.strategy)).collect();
     assert_eq!(slots, expected, "node {node:?}, strategies {specs:?}");
     assert_eq!(desired.generation, GENERATION);
@@ -59,7 +59,7 @@ fn the_whole_plan_of_one_strategy() {
             },
         }],
     });
-    let desired = plan(GENERATION, &specs, &labels(&[]));
+    let desired = plan(GENERATION, &specs, &[], &labels(&[]));
     assert_eq!(serde_json::to_value(&desired).unwrap(), expected);
     assert_eq!(serde_json::from_value::<DesiredState>(expected).unwrap(), desired);
 }
@@ -92,7 +92,7 @@ fn labels_select_nodes() {
 fn a_document_that_was_never_accepted_is_passed_over() {
     let mut specs = documents(&[("a", json!({})), ("b", json!({}))]);
     specs[0].status = None;
-    let desired = plan(GENERATION, &specs, &labels(&[]));
+    let desired = plan(GENERATION, &specs, &[], &labels(&[]));
     assert_eq!(desired.slots.len(), 1);
     assert_eq!(desired.slots[0].strategy.as_str(), "b");
 }
@@ -100,13 +100,13 @@ fn a_document_that_was_never_accepted_is_passed_over() {
 #[test]
 fn limits_over_the_ceiling_of_a_node_are_lowered_to_it() {
     let specs = documents(&[("a", json!({"limits": {"memory_bytes": u64::MAX, "batched_call_us": 0}}))]);
-    let limits = plan(GENERATION, &specs, &labels(&[])).slots[0].limits;
+    let limits = plan(GENERATION, &specs, &[], &labels(&[])).slots[0].limits;
     assert_eq!(limits, Limits { memory_bytes: Limits::CEILING.memory_bytes, batched_call_us: 1, ..Limits::DEFAULT });
 }
 
 #[test]
 fn an_older_plan_is_not_followed() {
-    let desired = plan(GENERATION, &[], &labels(&[]));
+    let desired = plan(GENERATION, &[], &[], &labels(&[]));
     for (epoch, counter, follow) in [(1, 8, true), (1, 9, true), (1, 10, false), (0, 99, true), (2, 0, false)] {
         assert_eq!(desired.supersedes(Generation { epoch, counter }), follow, "{epoch}.{counter}");
     }
@@ -114,7 +114,7 @@ fn an_older_plan_is_not_followed() {
 
 #[test]
 fn a_new_name_or_generation_is_the_same_content() {
-    let desired = plan(GENERATION, &documents(&[("a", json!({}))]), &labels(&[])).slots.remove(0);
+    let desired = plan(GENERATION, &documents(&[("a", json!({}))]), &[], &labels(&[])).slots.remove(0);
     let renamed = switchyard_plan::DesiredSlot {
         strategy: "b".parse().unwrap(),
         generation: GENERATION.next(),
@@ -188,7 +188,7 @@ proptest! {
         (documents, shuffled) in any_documents().prop_flat_map(|d| (Just(d.clone()), Just(d).prop_shuffle())),
         labels in any_labels(),
     ) {
-        prop_assert_eq!(plan(GENERATION, &documents, &labels), plan(GENERATION, &shuffled, &labels));
+        prop_assert_eq!(plan(GENERATION, &documents, &[], &labels), plan(GENERATION, &shuffled, &[], &labels));
     }
 
     #[test]
@@ -196,7 +196,7 @@ proptest! {
         documents in any_documents(),
         labels in any_labels(),
     ) {
-        let desired = plan(GENERATION, &documents, &labels);
+        let desired = plan(GENERATION, &documents, &[], &labels);
         let matching: Vec<_> =
             documents.iter().filter(|d| d.status.is_some() && d.spec.selector.matches(&labels)).collect();
         for slot in &desired.slots {
@@ -217,11 +217,11 @@ proptest! {
         labels in any_labels(),
         elsewhere in any::<bool>(),
     ) {
-        let before = plan(GENERATION, &documents, &labels);
+        let before = plan(GENERATION, &documents, &[], &labels);
         let spec = if elsewhere { json!({"selector": {"none": "such"}}) } else { json!({"target": "jobs"}) };
         let mut more = documents.clone();
         more.push(document("z", spec));
-        let mut after = plan(GENERATION, &more, &labels);
+        let mut after = plan(GENERATION, &more, &[], &labels);
         after.slots.retain(|slot| slot.slot.target != "jobs");
         prop_assert_eq!(after, before);
     }
@@ -234,7 +234,7 @@ proptest! {
                 accepted.push(document);
             }
         }
-        for slot in plan(GENERATION, &accepted, &labels).slots {
+        for slot in plan(GENERATION, &accepted, &[], &labels).slots {
             let rivals = accepted.iter().filter(|d| d.spec.slot() == slot.slot && d.spec.selector.matches(&labels));
             let mut priorities: Vec<_> = rivals.map(|d| d.spec.priority).collect();
             let all = priorities.len();

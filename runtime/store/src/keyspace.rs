@@ -1,6 +1,6 @@
 //! Every key of the store, and nowhere else.
 
-use switchyard_types::{NodeId, PluginName, StrategyName};
+use switchyard_types::{NodeId, PluginName, RouteName, StrategyName};
 
 /// Under which everything lives.
 pub const ROOT: &str = "/switchyard/v1/";
@@ -8,7 +8,9 @@ pub const ROOT: &str = "/switchyard/v1/";
 pub const PLUGINS: &str = "/switchyard/v1/plugins/";
 /// Declared strategies: what nodes watch.
 pub const STRATEGIES: &str = "/switchyard/v1/strategies/";
-/// The generation of the desired state; written in every transaction that changes a strategy.
+/// Declared routes: what nodes watch too.
+pub const ROUTES: &str = "/switchyard/v1/routes/";
+/// The generation of the desired state; written in every transaction that changes a strategy or a route.
 pub const GENERATION: &str = "/switchyard/v1/generation";
 /// Known nodes: identity and labels.
 pub const NODES: &str = "/switchyard/v1/nodes/";
@@ -25,6 +27,11 @@ pub fn plugin(name: &PluginName, version: &semver::Version) -> String {
 /// One strategy.
 pub fn strategy(name: &StrategyName) -> String {
     format!("{STRATEGIES}{name}")
+}
+
+/// One route.
+pub fn route(name: &RouteName) -> String {
+    format!("{ROUTES}{name}")
 }
 
 /// One node.

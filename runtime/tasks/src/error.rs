@@ -17,6 +17,9 @@ pub enum TasksError {
     /// There is no room for another task or queue.
     #[error("{0}")]
     Full(&'static str),
+    /// The strategy of the tasks does not take it; the sentence is the strategy's.
+    #[error("{0}")]
+    Refused(String),
     /// There is no such task.
     #[error("there is no task {0}")]
     NotFound(TaskId),

@@ -49,7 +49,8 @@ pub(crate) async fn fetch(
 
 fn complete(shared: &Shared, handout: Handout) -> Result<Leased, TasksError> {
     let Handout { id, lease } = handout;
-    let given = shared.read(|state| state.task(id).map(Given::of));
+    let moment = shared.clock.moment();
+    let given = shared.read(|state| state.task(id).map(|task| Given::of(task, moment)));
     let job = shared.database.job(id).and_then(|job| job.ok_or(TasksError::NotFound(id)));
     match (given, job) {
         (Some(given), Ok(job)) => Ok(Leased { id, lease, job: payload::complete(job, &given) }),

@@ -46,6 +46,10 @@ pub struct TasksFigures {
     pub late: u64,
     /// Dead letters dropped because there were too many or they were too old.
     pub dead_dropped: u64,
+    /// Tasks that the strategy did not take.
+    pub refused: u64,
+    /// Events that a strategy was not told, because it was too slow.
+    pub events_dropped: u64,
     /// Writes to the file: each made many changes safe at once.
     pub commits: u64,
     /// Clients now.
@@ -88,6 +92,8 @@ impl TasksFigures {
             ("discarded", total.discarded),
             ("late", self.late),
             ("dead_dropped", self.dead_dropped),
+            ("refused", self.refused),
+            ("events_dropped", self.events_dropped),
             ("commits", self.commits),
             ("connections", self.connections),
             ("connections_refused", self.connections_refused),

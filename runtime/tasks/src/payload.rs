@@ -3,7 +3,7 @@ use chrono::{DateTime, SecondsFormat};
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use crate::{
-    clock::wall_ms,
+    clock::{Moment, wall_ms},
     task::{Failure, Task},
 };
 
@@ -50,10 +50,10 @@ impl Present {
 }
 
 impl Given {
-    pub(crate) fn of(task: &Task) -> Self {
+    pub(crate) fn of(task: &Task, moment: Moment) -> Self {
         Self {
             queue: task.queue.to_string(),
-            enqueued_ms: task.accepted_ms,
+            enqueued_ms: moment.to_wall(task.accepted_ms),
             attempt: task.attempt,
             retry: task.retry,
             failure: task.failure.as_deref().cloned().filter(|_| task.attempt > 0),

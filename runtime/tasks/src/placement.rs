@@ -1,4 +1,4 @@
-//! Where a task stands, and when one that failed is tried again, where nobody else decides: the only place that knows.
+//! Where a task stands, and when one that failed is tried again, where no strategy decides: the only place that knows.
 
 use crate::rank::Rank;
 
@@ -28,10 +28,15 @@ pub(crate) fn fallback(priority: u8) -> Placement {
     Placement { rank: Rank::whole(PRIORITY_MAX.saturating_sub(priority)), delay_ms: 0 }
 }
 
+/// Whether the job lets nobody try it once more. A strategy is not asked then: a job that must not run twice does not.
+pub(crate) fn is_spent(attempt: u32, retry: i32) -> bool {
+    retry <= 0 || attempt > retry.unsigned_abs()
+}
+
 /// Exponential back-off with full jitter (Brooker, "Exponential Backoff And Jitter", 2015): a wait anywhere below a bound
 /// that doubles. `attempt` counts the failures, this one included; `random` is evenly spread over all numbers.
 pub(crate) fn fallback_retry(priority: u8, attempt: u32, retry: i32, random: u64) -> Retry {
-    if retry <= 0 || attempt > retry.unsigned_abs() {
+    if is_spent(attempt, retry) {
         return Retry::GiveUp;
     }
     let doubled = 1_u64.checked_shl(attempt.saturating_sub(1)).unwrap_or(u64::MAX);

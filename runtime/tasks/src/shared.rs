@@ -1,6 +1,10 @@
 use std::{sync::Arc, time::Duration};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Mutex, MutexGuard};
+use switchyard_host::{
+    Host, Upkeep,
+    scheduling::{QueueTable, SchedulingSlot},
+};
 use tokio::sync::{Notify, watch};
 
 use crate::{
@@ -9,10 +13,16 @@ use crate::{
     disk::Database,
     figures::Counters,
     state::{Handout, State, Ticket, Work},
+    table::Table,
 };
 
 /// How long what nobody waits for may gather: until then a kill has the tasks handed out again.
 const UNHURRIED_MAX: Duration = Duration::from_millis(100);
+
+/// Instances of a strategy: one, which sees every task in one order.
+const SHARDS: usize = 1;
+/// The only shard.
+pub(crate) const SHARD: usize = 0;
 
 /// How far the writer has come.
 #[derive(Debug, Clone, Copy)]
@@ -27,51 +37,61 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) database: Database,
     pub(crate) counters: Counters,
-    state: Mutex<Guarded>,
-    /// There is something to write, or the writer is to end.
-    work: Condvar,
+    /// Where strategies decide. It is asked with the state unlocked: it looks at the table while it decides.
+    pub(crate) slot: SchedulingSlot,
+    table: Arc<Table>,
+    /// Whose turn it is to ask the strategy.
+    turn: Mutex<()>,
     pub(crate) progress: watch::Sender<Progress>,
     /// The next timer runs out sooner than it did.
     pub(crate) sooner: Notify,
 }
 
-struct Guarded {
-    state: State,
-    closing: bool,
-}
-
 impl Shared {
-    pub(crate) fn new(clock: Clock, database: Database, state: State) -> Arc<Self> {
+    pub(crate) fn new(host: &Host, clock: Clock, database: Database, state: State) -> Arc<Self> {
         let (progress, _) = watch::channel(Progress { safe: state.last_ticket(), failed: false });
+        let table = Arc::new(Table::new(clock, state));
+        let seen: Arc<dyn QueueTable> = table.clone();
         Arc::new(Self {
             clock,
             database,
             counters: Counters::default(),
-            state: Mutex::new(Guarded { state, closing: false }),
-            work: Condvar::new(),
+            slot: SchedulingSlot::new(host, Arc::downgrade(&seen), SHARDS, Upkeep::Threads),
+            table,
+            turn: Mutex::new(()),
             progress,
             sooner: Notify::new(),
         })
     }
 
+    /// Waits until nobody else asks the strategy. A slot that is busy leaves the decision to the fallback, because a cache
+    /// cannot wait; a task that is pushed waits for the disk anyway, and a wrong place costs it more than a millisecond.
+    pub(crate) fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        (self.slot.wants().batch > 0).then(|| self.turn.lock())
+    }
+
     /// Looks at the state.
     pub(crate) fn read<R>(&self, read: impl FnOnce(&State) -> R) -> R {
-        read(&self.state.lock().state)
+        read(&self.table.guarded.lock().state)
     }
 
     /// Changes the state at the present time, then does, with the lock released, what the change has left to do.
     pub(crate) fn change<R>(&self, change: impl FnOnce(&mut State, u64) -> R) -> R {
-        let (answer, handouts, sooner, work) = {
-            let mut guarded = self.state.lock();
+        let (answer, handouts, sooner, work, due) = {
+            let mut guarded = self.table.guarded.lock();
             let state = &mut guarded.state;
+            state.events.listen(self.slot.wants());
             let (timer, before) = (state.next_timer_ms(), state.work());
             // Read under the lock: the times of two changes are in the order of the changes.
             let answer = change(state, self.clock.now_ms());
             let sooner = state.next_timer_ms().is_some_and(|at_ms| timer.is_none_or(|timer| at_ms < timer));
-            (answer, std::mem::take(&mut state.handouts), sooner, state.work() > before)
+            (answer, std::mem::take(&mut state.handouts), sooner, state.work() > before, state.events.is_due())
         };
         if work {
-            self.work.notify_one();
+            self.table.work.notify_one();
+        }
+        if due {
+            self.slot.wake(SHARD);
         }
         if sooner {
             self.sooner.notify_one();
@@ -89,14 +109,14 @@ impl Shared {
 
     /// Waits for work; none: the tasks are closed and everything is written.
     pub(crate) fn next_work<R>(&self, take: impl FnOnce(&mut State) -> R) -> Option<R> {
-        let mut guarded = self.state.lock();
+        let mut guarded = self.table.guarded.lock();
         loop {
             match guarded.state.work() {
                 Work::Waited => break,
                 Work::Unhurried if guarded.closing => break,
-                Work::Unhurried if self.work.wait_for(&mut guarded, UNHURRIED_MAX).timed_out() => break,
+                Work::Unhurried if self.table.work.wait_for(&mut guarded, UNHURRIED_MAX).timed_out() => break,
                 Work::Nothing if guarded.closing => return None,
-                Work::Nothing => self.work.wait(&mut guarded),
+                Work::Nothing => self.table.work.wait(&mut guarded),
                 Work::Unhurried => {}
             }
         }
@@ -105,8 +125,8 @@ impl Shared {
 
     /// Has the writer end once everything is written.
     pub(crate) fn close(&self) {
-        self.state.lock().closing = true;
-        self.work.notify_one();
+        self.table.guarded.lock().closing = true;
+        self.table.work.notify_one();
     }
 
     /// An error once a write has failed.

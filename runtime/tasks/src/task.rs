@@ -15,6 +15,8 @@ pub(crate) struct Task {
     /// Its `deadline_ms` is a time of day; everything else here is by the clock of the tasks.
     pub(crate) hints: Hints,
     pub(crate) accepted_ms: u64,
+    /// Since when it could run, last.
+    pub(crate) ready_ms: u64,
     /// Failures so far.
     pub(crate) attempt: u32,
     pub(crate) rank: Rank,

@@ -1,10 +1,11 @@
 use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
 use bytes::Bytes;
+use switchyard_host::{Host, scheduling::SchedulingSlot};
 
 use crate::{
     LeaseId, Leased, QueueFigures, TaskId, TaskState, TaskView, TasksConfig, TasksError, TasksFigures, WorkerState,
-    clock::{Clock, wall_ms},
+    clock::{Clock, Moment, wall_ms},
     decide::{self, Arrived},
     disk::{self, Database},
     fetch,
@@ -67,20 +68,26 @@ impl Drop for Inner {
 }
 
 impl Tasks {
-    /// Opens the file, or makes it, and takes up where it was left. Blocks while it reads.
-    pub fn open(config: TasksConfig) -> Result<Self, TasksError> {
+    /// Opens the file, or makes it, and takes up where it was left; the fallback decides until the slot gets a strategy. Blocks
+    /// while it reads.
+    pub fn open(host: &Host, config: TasksConfig) -> Result<Self, TasksError> {
         let database = Database::open(&config.path, config.durability)?;
-        let clock = Clock::new();
         let content = database.load()?;
-        let (now_ms, wall_ms) = (clock.now_ms(), wall_ms());
+        let clock = Clock::new(content.clock_ms);
+        let Moment { now_ms, wall_ms } = clock.moment();
         let decode = |(id, record): &(TaskId, Vec<u8>)| disk::decode(*id, record, now_ms, wall_ms);
         let tasks = content.records.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
         let limits = Limits { tasks_max: config.tasks_max, dead_max: config.dead_max };
         let state = State::new(limits, content.next_id, tasks, content.paused);
         let workers = Workers::new(state.holders());
-        let shared = Shared::new(clock, database, state);
+        let shared = Shared::new(host, clock, database, state);
         let writer = Some(writer::start(Arc::clone(&shared))?);
         Ok(Self { inner: Arc::new(Inner { shared, config, workers, writer }) })
+    }
+
+    /// Where strategies are swapped.
+    pub fn slot(&self) -> &SchedulingSlot {
+        &self.shared().slot
     }
 
     /// What they were opened with.
@@ -129,7 +136,9 @@ impl Tasks {
 
     /// The task is done and forgotten. An error where this lease has ended.
     pub async fn acknowledge(&self, id: TaskId, lease: LeaseId) -> Result<(), TasksError> {
-        let held = self.settle(|shared| shared.change(|state, _| state.acknowledge(Claim::Lease(id, lease)))).await?;
+        let held = self
+            .settle(|shared| shared.change(|state, now_ms| state.acknowledge(now_ms, Claim::Lease(id, lease))))
+            .await?;
         if held { Ok(()) } else { Err(TasksError::NotHeld(id.to_string())) }
     }
 
@@ -159,7 +168,7 @@ impl Tasks {
 
     /// As a worker of the Faktory protocol says it. False: it does not hold the job (any more).
     pub(crate) async fn acknowledge_job(&self, worker: &str, jid: &str) -> Result<bool, TasksError> {
-        self.settle(|shared| shared.change(|state, _| state.acknowledge(Claim::Job { worker, jid }))).await
+        self.settle(|shared| shared.change(|state, now_ms| state.acknowledge(now_ms, Claim::Job { worker, jid }))).await
     }
 
     pub(crate) async fn fail_job(
@@ -186,17 +195,17 @@ impl Tasks {
     /// goes on, if it does. A page may be short and still have a next one.
     pub fn list(&self, filter: TaskFilter, limit: usize) -> (Vec<TaskView>, Option<TaskId>) {
         let TaskFilter { queue, state, after } = filter;
-        let now_ms = self.shared().clock.now_ms();
+        let moment = self.shared().clock.moment();
         self.shared().read(|tasks| {
             let (found, next) = tasks.list(&Filter { queue, state, after, limit });
-            (found.into_iter().filter_map(|task| TaskView::of(task, now_ms)).collect(), next)
+            (found.into_iter().filter_map(|task| TaskView::of(task, moment)).collect(), next)
         })
     }
 
     /// A task with its job.
     pub fn get(&self, id: TaskId) -> Result<TaskView, TasksError> {
-        let now_ms = self.shared().clock.now_ms();
-        let view = self.shared().read(|state| state.task(id).and_then(|task| TaskView::of(task, now_ms)));
+        let moment = self.shared().clock.moment();
+        let view = self.shared().read(|state| state.task(id).and_then(|task| TaskView::of(task, moment)));
         let view = view.ok_or(TasksError::NotFound(id))?;
         // Acknowledged between the two looks: then it is gone.
         let job = self.shared().database.job(id)?.ok_or(TasksError::NotFound(id))?;
@@ -240,13 +249,16 @@ impl Tasks {
 
     /// What the tasks are, and what they have done.
     pub fn figures(&self) -> TasksFigures {
-        let (queues, totals) = self.shared().read(|state| (state.queue_figures(), state.totals));
+        let (queues, totals, events_dropped) =
+            self.shared().read(|state| (state.queue_figures(), state.totals, state.events.dropped()));
         let mut figures = TasksFigures {
             queues: queues.into_iter().collect::<std::collections::BTreeMap<Arc<str>, QueueFigures>>(),
             done: totals.done,
             failed: totals.failed,
             late: totals.late,
             dead_dropped: totals.buried_dropped,
+            refused: totals.refused,
+            events_dropped,
             ..TasksFigures::default()
         };
         self.shared().counters.fill(&mut figures);

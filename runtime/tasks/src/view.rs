@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     LeaseId, TaskId,
-    clock::wall_ms,
+    clock::Moment,
     task::{Failure, Phase, Task},
 };
 
@@ -73,7 +73,7 @@ pub struct TaskView {
 
 impl TaskView {
     /// None: the task is on its way in.
-    pub(crate) fn of(task: &Task, now_ms: u64) -> Option<Self> {
+    pub(crate) fn of(task: &Task, moment: Moment) -> Option<Self> {
         let lease = task.lease();
         Some(Self {
             id: task.id,
@@ -84,8 +84,8 @@ impl TaskView {
             priority: task.priority,
             rank: task.rank.value(),
             attempt: task.attempt,
-            accepted_at_ms: wall_ms().saturating_sub(now_ms.saturating_sub(task.accepted_ms)),
-            left_ms: task.timer_ms().map(|at_ms| at_ms.saturating_sub(now_ms)),
+            accepted_at_ms: moment.to_wall(task.accepted_ms),
+            left_ms: task.timer_ms().map(|at_ms| at_ms.saturating_sub(moment.now_ms)),
             lease: lease.map(|lease| lease.id),
             worker: lease.map(|lease| lease.worker.to_string()),
             failure: task.failure.as_deref().cloned(),

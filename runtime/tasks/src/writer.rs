@@ -3,7 +3,7 @@ use std::{sync::Arc, thread::JoinHandle};
 use crate::{
     TasksError,
     clock::wall_ms,
-    disk,
+    disk::{self, Batch},
     figures::Counters,
     shared::{Progress, Shared},
 };
@@ -32,7 +32,7 @@ fn write(shared: &Shared) -> Result<(), TasksError> {
         state.take_batch(BATCH_CHANGES_MAX, |task| disk::encode(task, now_ms, wall_ms))
     }) {
         let (batch, arriving, safe) = taken?;
-        shared.database.commit(batch)?;
+        shared.database.commit(Batch { clock_ms: shared.clock.now_ms(), ..batch })?;
         Counters::count(&shared.counters.commits);
         if !arriving.is_empty() {
             shared.change(|state, now_ms| arriving.iter().for_each(|id| state.admit(now_ms, *id)));

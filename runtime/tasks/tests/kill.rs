@@ -40,7 +40,7 @@ async fn server_that_is_killed() {
         _ => Durability::Disk,
     };
     let path = std::env::var(FILE).unwrap();
-    let tasks = Tasks::open(config(Path::new(&path), durability)).unwrap();
+    let tasks = Tasks::open(&support::host(), config(Path::new(&path), durability)).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let service = TasksService::new(tasks, listener);
     println!("serves at {}", service.address().unwrap());
@@ -183,7 +183,7 @@ fn check(durability: Durability) {
 }
 
 fn check_nothing_lost(load: &Load, config: TasksConfig) {
-    let tasks = Tasks::open(config).unwrap();
+    let tasks = Tasks::open(&support::host(), config).unwrap();
     let (mut left, mut after) = (BTreeSet::new(), None);
     loop {
         let (page, next) = tasks.list(TaskFilter { after, ..TaskFilter::default() }, 500);
@@ -216,7 +216,7 @@ fn nothing_is_lost_when_the_process_is_killed_at_durability_disk() {
 #[ignore = "the child of the next test"]
 async fn pusher_whose_disk_is_full() {
     let path = std::env::var(FILE).unwrap();
-    let tasks = Tasks::open(config(Path::new(&path), Durability::Disk)).unwrap();
+    let tasks = Tasks::open(&support::host(), config(Path::new(&path), Durability::Disk)).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let service = tokio::spawn(TasksService::new(tasks.clone(), listener).run(CancellationToken::new()));
     let padding = "x".repeat(10_000);
@@ -251,7 +251,7 @@ fn a_full_disk_ends_the_service_and_loses_nothing() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("ended in order"), "{said} {}", String::from_utf8_lossy(&output.stderr));
     let pushed: BTreeSet<&str> = said.lines().filter_map(|line| Some(line.rsplit_once("pushed ")?.1)).collect();
-    let tasks = Tasks::open(config(&path, Durability::Disk)).unwrap();
+    let tasks = Tasks::open(&support::host(), config(&path, Durability::Disk)).unwrap();
     let (left, _) = tasks.list(TaskFilter::default(), 9_999);
     let left: BTreeSet<&str> = left.iter().map(|task| task.jid.as_str()).collect();
     assert!(pushed.len() > 50 && pushed.is_subset(&left), "{} of {}", left.len(), pushed.len());

@@ -61,22 +61,22 @@ fn everything_is_where_it_was_after_a_restart() {
 #[tokio::test]
 async fn numbers_go_on_when_the_last_task_is_gone() {
     let folder = tempfile::tempdir().unwrap();
-    let tasks = Tasks::open(config(&folder)).unwrap();
+    let tasks = Tasks::open(&support::host(), config(&folder)).unwrap();
     let first = push(&tasks, job("aaaaaaaa")).await;
     tasks.delete(first).await.unwrap();
     drop(tasks);
-    let tasks = Tasks::open(config(&folder)).unwrap();
+    let tasks = Tasks::open(&support::host(), config(&folder)).unwrap();
     assert!(push(&tasks, job("bbbbbbbb")).await > first);
 }
 
 #[tokio::test]
 async fn a_file_belongs_to_one_process() {
     let folder = tempfile::tempdir().unwrap();
-    let tasks = Tasks::open(config(&folder)).unwrap();
-    let second = Tasks::open(config(&folder)).err().unwrap();
+    let tasks = Tasks::open(&support::host(), config(&folder)).unwrap();
+    let second = Tasks::open(&support::host(), config(&folder)).err().unwrap();
     assert!(matches!(&second, TasksError::Locked { path } if path.ends_with("tasks.redb")), "{second:?}");
     drop(tasks);
-    Tasks::open(config(&folder)).unwrap();
+    Tasks::open(&support::host(), config(&folder)).unwrap();
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn what_is_no_file_of_tasks_is_refused_and_left_alone() {
     let path = folder.path().join("tasks.redb");
     let text = "not tasks, ".repeat(1_000);
     std::fs::write(&path, &text).unwrap();
-    assert!(matches!(Tasks::open(TasksConfig::new(&path)), Err(TasksError::Disk(_))));
+    assert!(matches!(Tasks::open(&support::host(), TasksConfig::new(&path)), Err(TasksError::Disk(_))));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
 }
 
@@ -93,7 +93,7 @@ fn what_is_no_file_of_tasks_is_refused_and_left_alone() {
 async fn many_pushes_share_a_write() {
     let folder = tempfile::tempdir().unwrap();
     for durability in [Durability::Process, Durability::Disk] {
-        let tasks = Tasks::open(TasksConfig { durability, ..config(&folder) }).unwrap();
+        let tasks = Tasks::open(&support::host(), TasksConfig { durability, ..config(&folder) }).unwrap();
         let pushes = (0..200).map(|n| {
             let tasks = tasks.clone();
             tokio::spawn(async move { push(&tasks, job(&format!("job-{n:04}"))).await })
@@ -111,7 +111,7 @@ async fn many_pushes_share_a_write() {
 #[tokio::test]
 async fn a_lease_is_written_though_nobody_waits_for_it() {
     let folder = tempfile::tempdir().unwrap();
-    let tasks = Tasks::open(config(&folder)).unwrap();
+    let tasks = Tasks::open(&support::host(), config(&folder)).unwrap();
     push(&tasks, job("aaaaaaaa")).await;
     let commits = tasks.figures().commits;
     tasks.fetch("w", &["default"], NO_WAIT).await.unwrap().unwrap();
@@ -121,7 +121,7 @@ async fn a_lease_is_written_though_nobody_waits_for_it() {
 #[tokio::test]
 async fn a_lease_is_settled_once() {
     let folder = tempfile::tempdir().unwrap();
-    let tasks = Tasks::open(config(&folder)).unwrap();
+    let tasks = Tasks::open(&support::host(), config(&folder)).unwrap();
     let id = push(&tasks, job("aaaaaaaa")).await;
     let held = tasks.fetch("w", &["default"], NO_WAIT).await.unwrap().unwrap();
     assert_eq!(held.id, id);
@@ -136,7 +136,7 @@ async fn a_lease_is_settled_once() {
 #[tokio::test]
 async fn a_fetch_that_is_dropped_takes_nothing_along() {
     let folder = tempfile::tempdir().unwrap();
-    let tasks = Tasks::open(config(&folder)).unwrap();
+    let tasks = Tasks::open(&support::host(), config(&folder)).unwrap();
     for n in 0..50 {
         let waits = tokio::spawn({
             let tasks = tasks.clone();
@@ -161,7 +161,7 @@ async fn a_fetch_that_is_dropped_takes_nothing_along() {
 #[tokio::test]
 async fn a_job_stays_as_it_was_written() {
     let folder = tempfile::tempdir().unwrap();
-    let tasks = Tasks::open(config(&folder)).unwrap();
+    let tasks = Tasks::open(&support::host(), config(&folder)).unwrap();
     let odd = r#" { "jid" : "aaaaaaaa", "jobtype":"t","args":[1.0e2, 0.1000, "\u00e9\/", {"b":1,"a":2}], "queue":"default","enqueued_at":"x" }  "#;
     push(&tasks, odd.to_owned()).await;
     let held = tasks.fetch("w", &["default"], NO_WAIT).await.unwrap().unwrap();

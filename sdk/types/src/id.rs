@@ -82,6 +82,7 @@ name!(
     "strategy name",
     "The name of a strategy: one plugin with one configuration, declared by an operator."
 );
+name!(RouteName, "route name", "The name of a route: which requests go to which backends, declared by an operator.");
 name!(NodeId, "node id", "The identity of a node, kept in its data folder.");
 
 #[cfg(test)]

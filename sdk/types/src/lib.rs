@@ -4,7 +4,7 @@
 //! What this is not: there is no I/O here, no clock and no behaviour beyond checking that a value is well-formed. A
 //! value that exists is valid: names, digests and references are parsed once, at the edge.
 //!
-//! Start reading at [`StrategySpec`] (what an operator declares), [`PluginManifest`] (what a plugin says of itself) and
+//! Start reading at [`StrategySpec`] and [`route::RouteSpec`] (what an operator declares), [`PluginManifest`] (what a plugin says of itself) and
 //! [`NodeStatus`] (what a node reports).
 
 mod api;
@@ -15,6 +15,7 @@ mod generation;
 mod id;
 mod limits;
 mod manifest;
+pub mod route;
 mod slot;
 mod stage;
 mod status;
@@ -23,12 +24,14 @@ mod strategy;
 pub use api::{ApiError, ErrorCode, Page};
 pub use bytes::{ByteSizeError, format_bytes, parse_bytes};
 pub use digest::{Digest, DigestError};
-pub use document::{Document, DocumentError, StrategyDocument, parse_documents};
+pub use document::{Declaration, Document, DocumentError, RouteDocument, StrategyDocument, parse_documents};
 pub use generation::Generation;
-pub use id::{IdError, NodeId, PluginName, StrategyName};
+pub use id::{IdError, NodeId, PluginName, RouteName, StrategyName};
 pub use limits::{Limits, LimitsError, LimitsSpec};
 pub use manifest::{Interests, ManifestError, PluginManifest};
 pub use slot::SlotId;
 pub use stage::{Stage, StageFailure};
-pub use status::{HookFigures, NodeRecord, NodeStatus, ShardFigures, SlotFailure, SlotStatus, SlotVersion};
+pub use status::{
+    HookFigures, NodeRecord, NodeRoute, NodeStatus, RouteFailure, ShardFigures, SlotFailure, SlotStatus, SlotVersion,
+};
 pub use strategy::{NodeSelector, PluginRef, PluginRefError, StrategyKind, StrategySpec, StrategyStatus};

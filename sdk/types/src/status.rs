@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Generation, NodeId, PluginName, SlotId, StageFailure, StrategyName};
+use crate::{Digest, Generation, NodeId, PluginName, RouteName, SlotId, StageFailure, StrategyName};
 
 /// One version of one strategy, as a slot names it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,6 +113,28 @@ pub struct SlotStatus {
     pub hooks: BTreeMap<String, HookFigures>,
 }
 
+/// One route of a node. All of a node's routes change at once: while one fails, every one stays as it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeRoute {
+    /// Which route.
+    pub name: RouteName,
+    /// What the node was last told; none: that there is no such route.
+    pub received: Option<Generation>,
+    /// What requests follow; none: there is no such route yet.
+    pub active: Option<Generation>,
+    /// Why what was received is not active.
+    pub failure: Option<RouteFailure>,
+}
+
+/// Why a route is not as it was declared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RouteFailure {
+    /// One sentence for the person who can mend it.
+    pub reason: String,
+    /// When it was last tried, in milliseconds since 1970: for display only.
+    pub at_unix_ms: u64,
+}
+
 /// What a node reports of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeStatus {
@@ -131,6 +153,9 @@ pub struct NodeStatus {
     pub contracts: Vec<String>,
     /// Its slots.
     pub slots: Vec<SlotStatus>,
+    /// Its routes, by name.
+    #[serde(default)]
+    pub routes: Vec<NodeRoute>,
     /// Strategy generations, instances and linear memory that the host holds: after a drain, no more than are active.
     pub live_generations: u64,
     /// See `live_generations`.

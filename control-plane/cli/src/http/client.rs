@@ -1,10 +1,12 @@
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header::CONTENT_TYPE};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use switchyard_types::{ApiError, NodeStatus, Page, PluginManifest, StrategyDocument, StrategyName};
+use switchyard_types::{
+    ApiError, Declaration, Document, Generation, NodeStatus, Page, PluginManifest, RouteDocument, StrategyDocument,
+};
 
 use super::connection::Connection;
 use crate::arguments::Global;
@@ -21,6 +23,32 @@ const PAGES_MAX: usize = 1_000;
 pub(crate) struct Client {
     connection: Connection,
     http: reqwest::Client,
+}
+
+/// What became of a document.
+pub(crate) struct Put {
+    /// None: there was none of this name.
+    pub(crate) before: Option<Version>,
+    pub(crate) after: Version,
+}
+
+/// What a document of any kind says of its age.
+#[derive(Deserialize)]
+pub(crate) struct Version {
+    #[serde(rename = "resourceVersion")]
+    pub(crate) resource_version: Option<u64>,
+    status: Option<Accepted>,
+}
+
+#[derive(Deserialize)]
+struct Accepted {
+    generation: Generation,
+}
+
+impl Version {
+    pub(crate) fn generation(&self) -> Option<Generation> {
+        self.status.as_ref().map(|status| status.generation)
+    }
 }
 
 impl Client {
@@ -44,29 +72,41 @@ impl Client {
         self.list("strategies").await
     }
 
+    pub(crate) async fn routes(&self) -> Result<Vec<RouteDocument>> {
+        self.list("routes").await
+    }
+
     pub(crate) async fn nodes(&self) -> Result<Vec<NodeStatus>> {
         self.list("nodes").await
     }
 
-    /// The strategy as it stands; none: there is none of this name.
-    pub(crate) async fn strategy(&self, name: &StrategyName) -> Result<Option<StrategyDocument>> {
-        let response = self.send(self.request(Method::GET, &format!("strategies/{name}"))).await?;
-        if response.status() == StatusCode::NOT_FOUND {
-            return Ok(None);
+    /// Creates or replaces a document.
+    pub(crate) async fn put(&self, document: &Declaration, dry_run: bool) -> Result<Put> {
+        match document {
+            Declaration::Strategy(document) => self.put_one("strategies", &document.name, document, dry_run).await,
+            Declaration::Route(document) => self.put_one("routes", &document.name, document, dry_run).await,
         }
-        self.read(response).await.map(Some)
     }
 
-    /// Creates or replaces it.
-    pub(crate) async fn put_strategy(&self, document: &StrategyDocument, dry_run: bool) -> Result<StrategyDocument> {
-        let path = format!("strategies/{}", document.name);
-        self.json(self.request(Method::PUT, &path).query(&dry_run_query(dry_run)).json(document)).await
+    async fn put_one<N, S, T>(&self, kind: &str, name: &N, document: &Document<N, S, T>, dry_run: bool) -> Result<Put>
+    where
+        N: Display + Serialize,
+        S: Serialize,
+        T: Serialize,
+    {
+        let path = format!("{kind}/{name}");
+        let before = self.send(self.request(Method::GET, &path)).await?;
+        let before: Option<Version> =
+            if before.status() == StatusCode::NOT_FOUND { None } else { Some(self.read(before).await?) };
+        let request = self.request(Method::PUT, &path).query(&dry_run_query(dry_run)).json(document);
+        Ok(Put { before, after: self.json(request).await? })
     }
 
-    pub(crate) async fn delete_strategy(&self, name: &StrategyName, resource_version: Option<u64>) -> Result<()> {
+    /// Takes a document away; `kind` as it stands in the path.
+    pub(crate) async fn delete(&self, kind: &str, name: &str, resource_version: Option<u64>) -> Result<()> {
         let query: Vec<(&str, u64)> =
             resource_version.map(|version| ("resourceVersion", version)).into_iter().collect();
-        let response = self.send(self.request(Method::DELETE, &format!("strategies/{name}")).query(&query)).await?;
+        let response = self.send(self.request(Method::DELETE, &format!("{kind}/{name}")).query(&query)).await?;
         self.check(response).await.map(drop)
     }
 

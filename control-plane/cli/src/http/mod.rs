@@ -3,4 +3,4 @@
 mod client;
 mod connection;
 
-pub(crate) use client::Client;
+pub(crate) use client::{Client, Put};

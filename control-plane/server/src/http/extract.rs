@@ -25,7 +25,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
         check_type(request.headers(), "application/json")?;
         let too_large = || {
             let bound = format_bytes(JSON_BYTES_MAX);
-            Problem::new(ErrorCode::TooLarge, format_args!("the body is over {bound}: a strategy is no place for data"))
+            Problem::new(
+                ErrorCode::TooLarge,
+                format_args!("the body is over {bound}: a declaration is no place for data"),
+            )
         };
         let bytes = body::read(request.into_body(), JSON_BYTES_MAX, too_large).await?;
         match Json::from_bytes(&bytes) {

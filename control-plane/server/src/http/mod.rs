@@ -11,6 +11,7 @@ mod listener;
 mod nodes;
 mod plugins;
 mod router;
+mod routes;
 mod schemas;
 mod strategies;
 mod timing;
@@ -22,7 +23,13 @@ pub use router::openapi;
 pub(crate) use router::router;
 use switchyard_store::ConfigStore;
 
-use crate::{ServerConfig, declarations::Declarations, fleet::Fleet, gate::Gate, registry::Registry};
+use crate::{
+    ServerConfig,
+    declarations::{Desired, Routes, Strategies},
+    fleet::Fleet,
+    gate::Gate,
+    registry::Registry,
+};
 
 /// What handlers reach.
 #[derive(Clone)]
@@ -33,7 +40,9 @@ pub(crate) struct Parts {
     pub(crate) config: ServerConfig,
     pub(crate) store: Arc<dyn ConfigStore>,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) declarations: Declarations,
+    pub(crate) desired: Arc<Desired>,
+    pub(crate) strategies: Strategies,
+    pub(crate) routes: Routes,
     pub(crate) fleet: Fleet,
     pub(crate) uploads: Gate,
 }

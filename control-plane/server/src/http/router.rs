@@ -17,7 +17,9 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{App, auth, blobs, health, nodes, plugins, schemas::ErrorAnswer, strategies, timing};
+use super::{
+    App, auth, blobs, health, nodes, plugins, routes as route_handlers, schemas::ErrorAnswer, strategies, timing,
+};
 use crate::problem::Problem;
 
 /// Characters of a path or method that a message repeats.
@@ -27,7 +29,7 @@ const SHOWN_CHARS_MAX: usize = 100;
 #[openapi(
     info(
         title = "Switchyard admin API",
-        description = "Publishes plugins, declares strategies, and shows what nodes make of them.",
+        description = "Publishes plugins, declares strategies and routes, and shows what nodes make of them.",
     ),
     components(schemas(ErrorAnswer)),
     security(("token" = [])),
@@ -35,6 +37,7 @@ const SHOWN_CHARS_MAX: usize = 100;
     tags(
         (name = "plugins", description = "WebAssembly components that decide"),
         (name = "strategies", description = "A plugin, its configuration, and where it decides"),
+        (name = "routes", description = "Which requests a gateway takes and where they go"),
         (name = "nodes", description = "What nodes report of themselves"),
         (name = "server", description = "The server itself"),
     ),
@@ -77,6 +80,8 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(blobs::get_blob))
         .routes(routes!(strategies::list_strategies, strategies::create_strategy))
         .routes(routes!(strategies::get_strategy, strategies::put_strategy, strategies::delete_strategy))
+        .routes(routes!(route_handlers::list_routes, route_handlers::create_route))
+        .routes(routes!(route_handlers::get_route, route_handlers::put_route, route_handlers::delete_route))
         .routes(routes!(nodes::list_nodes))
         .routes(routes!(nodes::get_node))
         .routes(routes!(get_openapi))

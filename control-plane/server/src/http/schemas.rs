@@ -3,11 +3,15 @@
 
 #![expect(dead_code, reason = "nobody makes these: they are read as shapes")]
 
+mod routes;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+
+pub(super) use routes::RouteDocument;
 
 /// Part of a list.
 #[derive(Serialize, ToSchema)]
@@ -200,12 +204,31 @@ pub(super) struct NodeStatus {
     listeners: BTreeMap<String, String>,
     contracts: Vec<String>,
     slots: Vec<SlotStatus>,
+    routes: Vec<NodeRoute>,
     live_generations: u64,
     live_instances: u64,
     live_bytes: u64,
     /// By name, for example `cache.hits`.
     figures: BTreeMap<String, f64>,
     resident_bytes: u64,
+    at_unix_ms: u64,
+}
+
+/// One route of a node.
+#[derive(Serialize, ToSchema)]
+pub(super) struct NodeRoute {
+    name: String,
+    /// What the node was last told; absent: that there is no such route.
+    received: Option<Generation>,
+    /// What requests follow; absent: there is no such route yet.
+    active: Option<Generation>,
+    failure: Option<RouteFailure>,
+}
+
+/// Why a route is not as it was declared.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RouteFailure {
+    reason: String,
     at_unix_ms: u64,
 }
 

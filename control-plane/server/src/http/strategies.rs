@@ -9,7 +9,7 @@ use super::{
     schemas::{self, ErrorAnswer},
 };
 use crate::{
-    declarations::{Declared, Intent},
+    declarations::{Declared, Intent, Strategies},
     paging::{PageQuery, PageRequest},
     problem::Problem,
 };
@@ -19,14 +19,14 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct DeleteQuery {
-    /// Only if the strategy still is at this version.
+    /// Only if the document still is at this version.
     #[serde(rename = "resourceVersion")]
     #[param(rename = "resourceVersion")]
-    resource_version: Option<u64>,
+    pub(super) resource_version: Option<u64>,
     /// Whether everything is checked and nothing changed.
     #[serde(default, rename = "dryRun")]
     #[param(rename = "dryRun", required = false)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
 }
 
 /// Declares a strategy that does not exist yet.
@@ -52,7 +52,7 @@ pub(super) async fn create_strategy(
     QueryOf(query): QueryOf<TrialQuery>,
     JsonBody(document): JsonBody<StrategyDocument>,
 ) -> Result<(StatusCode, Json<StrategyDocument>), Problem> {
-    Ok(answer(app.declarations.apply(document, Intent::Create, query.dry_run).await?))
+    Ok(answer(app.strategies.apply(document, Intent::Create, query.dry_run).await?))
 }
 
 /// Creates or replaces a strategy. With a `resourceVersion` in the document, only the version that was read is replaced.
@@ -86,7 +86,7 @@ pub(super) async fn put_strategy(
         let message = format!("the path names the strategy {name}, the document {}: make them the same", document.name);
         return Err(Problem::invalid(message));
     }
-    Ok(answer(app.declarations.apply(document, Intent::Apply, query.dry_run).await?))
+    Ok(answer(app.strategies.apply(document, Intent::Apply, query.dry_run).await?))
 }
 
 /// Takes a strategy away. Its slot runs the next one that matches, or the built-in fallback.
@@ -107,7 +107,7 @@ pub(super) async fn delete_strategy(
     PathOf(name): PathOf<StrategyName>,
     QueryOf(query): QueryOf<DeleteQuery>,
 ) -> Result<Json<StrategyDocument>, Problem> {
-    Ok(Json(app.declarations.delete(&name, query.resource_version, query.dry_run).await?))
+    Ok(Json(app.desired.delete::<Strategies>(&name, query.resource_version, query.dry_run).await?))
 }
 
 /// The declared strategies, by name.
@@ -124,7 +124,7 @@ pub(super) async fn list_strategies(
     State(app): State<App>,
     request: PageRequest,
 ) -> Result<Json<Page<StrategyDocument>>, Problem> {
-    Ok(Json(app.declarations.list(&request).await?))
+    Ok(Json(app.desired.list::<Strategies>(&request).await?))
 }
 
 /// One strategy.
@@ -142,10 +142,10 @@ pub(super) async fn get_strategy(
     State(app): State<App>,
     PathOf(name): PathOf<StrategyName>,
 ) -> Result<Json<StrategyDocument>, Problem> {
-    Ok(Json(app.declarations.get(&name).await?))
+    Ok(Json(app.desired.get::<Strategies>(&name).await?))
 }
 
-fn answer(declared: Declared) -> (StatusCode, Json<StrategyDocument>) {
+pub(super) fn answer<D>(declared: Declared<D>) -> (StatusCode, Json<D>) {
     match declared {
         Declared::Created(document) => (StatusCode::CREATED, Json(document)),
         Declared::Replaced(document) => (StatusCode::OK, Json(document)),

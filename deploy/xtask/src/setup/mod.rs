@@ -12,9 +12,14 @@ use anyhow::Result;
 
 use crate::workspace::Workspace;
 
-/// What the demo needs: it starts nobody but `switchyard` itself.
+/// What both acts of the demo need.
 pub(crate) fn for_demo(workspace: &Workspace) -> Result<()> {
     wasm::ensure(workspace)
+}
+
+/// What the demo's second act needs beside it: an API and a worker in Python.
+pub(crate) fn for_second_act(workspace: &Workspace) -> Result<()> {
+    python::ensure(workspace)
 }
 
 /// Everything, in the order of how soon it is needed.

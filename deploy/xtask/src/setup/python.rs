@@ -27,7 +27,7 @@ pub(super) fn ensure(workspace: &Workspace) -> Result<()> {
     install.arg(workspace.root().join("deploy/xtask/requirements.txt"));
     execute(install).with_context(|| {
         format!(
-            "{}: no package server answers, and the tests need these Python clients",
+            "{}: no package server answers, and the tests and the demo's second act need these Python clients",
             REQUIREMENTS.trim().replace('\n', ", ")
         )
     })?;

@@ -1,4 +1,6 @@
-use crate::{RetryOn, proxy::BodyFailure};
+use switchyard_types::route::RetryOn;
+
+use crate::proxy::BodyFailure;
 
 /// Why a try has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,11 @@
 use std::{sync::Weak, time::Duration};
 
 use http::{HeaderValue, Request, StatusCode, header};
+use switchyard_types::route::{HealthSpec, Protocol};
 use tokio::time::Instant;
 
 use super::{Backend, Failure, Http1, h2};
-use crate::{HealthSpec, Protocol, proxy::RequestBody};
+use crate::proxy::RequestBody;
 
 /// A check comes up to this part of its interval early or late: checks of many gateways shall not come at once.
 const JITTER_PART: u64 = 10;

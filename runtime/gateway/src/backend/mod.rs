@@ -16,6 +16,7 @@ use std::sync::{
 };
 
 use parking_lot::Mutex;
+use switchyard_types::route::{BackendSpec, HealthSpec, Protocol, RouteSpec};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use failure::Failure;
@@ -25,7 +26,7 @@ pub(crate) use health::check;
 pub(crate) use http1::Http1;
 pub(crate) use upgrade::{send_upgradable, upgradable};
 
-use crate::{HealthSpec, Protocol, RouteSpec, clock::Clock, decide::Decider, route::BackendSpec};
+use crate::{clock::Clock, decide::Decider};
 use connect::Target;
 use figures::Counters;
 use h2::Multiplexed;

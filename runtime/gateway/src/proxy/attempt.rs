@@ -7,13 +7,11 @@ use std::{
 
 use http::Response;
 use hyper::body::Incoming;
+use switchyard_types::route::Protocol;
 use tokio::time::Instant;
 
 use super::{Placed, answer::Link, outgoing::Outgoing, patience::Patience};
-use crate::{
-    Protocol,
-    backend::{Backend, Failure, Http1, send_h2, send_upgradable, upgradable},
-};
+use crate::backend::{Backend, Failure, Http1, send_h2, send_upgradable, upgradable};
 
 /// An answer's head, and what its body comes on.
 pub(crate) type Answered = (Response<Incoming>, Link);

@@ -3,6 +3,7 @@ use std::time::Duration;
 use http::{Response, StatusCode, Version};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use switchyard_host::routing::OutcomeKind;
+use switchyard_types::route::RetryOn;
 use tokio::time::Instant;
 
 use super::{
@@ -14,7 +15,6 @@ use super::{
     tunnel::{self, Tunnel},
 };
 use crate::{
-    RetryOn,
     backend::{Failure, Flight},
     choose::{self, Choice},
     decide::Asked,

@@ -17,12 +17,13 @@ use std::{convert::Infallible, future::Future, sync::Arc};
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use hyper::{body::Incoming, upgrade::OnUpgrade};
+use switchyard_types::route::Protocol;
 use tokio::time::Instant;
 
 pub(crate) use answer::AnswerBody;
 pub(crate) use upload::{BodyFailure, RequestBody};
 
-use crate::{Protocol, client::Peer, gateway::Shared, route::Route};
+use crate::{client::Peer, gateway::Shared, route::Route};
 use forward::forward;
 use outgoing::Outgoing;
 use patience::Patience;

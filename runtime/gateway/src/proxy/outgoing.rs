@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header};
+use switchyard_types::route::Protocol;
 
 use super::{
     headers,
     upload::{RequestBody, Upload},
 };
-use crate::{Protocol, backend::Backend};
+use crate::backend::Backend;
 
 /// A request on its way out, as often as it is tried.
 #[derive(Debug)]

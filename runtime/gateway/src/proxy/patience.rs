@@ -1,9 +1,10 @@
 use std::{sync::Arc, time::Duration};
 
+use switchyard_types::route::TimeoutSpec;
 use tokio::time::Instant;
 
 use super::upload::{Progress, Upload};
-use crate::{TimeoutSpec, backend::Failure};
+use crate::backend::Failure;
 
 /// How long one request may take for what.
 #[derive(Debug, Clone)]

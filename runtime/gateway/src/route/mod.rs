@@ -1,22 +1,24 @@
 //! Which requests a gateway takes and where they go.
 
-mod check;
-mod spec;
 mod table;
 
 use std::sync::Arc;
 
 use http::Method;
 
-pub use spec::{BackendSpec, HealthSpec, LimitSpec, Protocol, RetryOn, RetrySpec, RouteSpec, TimeoutSpec};
+use switchyard_types::{
+    RouteName,
+    route::{RetryOn, RouteSpec},
+};
 pub(crate) use table::RouteTable;
 
 use crate::{
-    RouteFigures,
+    Recent, RouteFigures,
     backend::Backend,
     choose::Chooser,
     decide::Decider,
     figures::{Counter, Histogram, Statuses},
+    window::Window,
 };
 
 /// A backend in a route.
@@ -29,6 +31,7 @@ pub(crate) struct Member {
 /// A route in use. A change of its specification makes a new one, with the same counters and unchanged backends.
 #[derive(Debug)]
 pub(crate) struct Route {
+    pub(crate) name: RouteName,
     pub(crate) spec: RouteSpec,
     pub(crate) members: Vec<Member>,
     pub(crate) chooser: Chooser,
@@ -51,6 +54,7 @@ pub(crate) struct RouteCounters {
     pub(crate) request_bytes: Counter,
     pub(crate) answer_bytes: Counter,
     pub(crate) latency: Histogram,
+    recent: Window,
 }
 
 impl Route {
@@ -61,6 +65,13 @@ impl Route {
 
     pub(crate) fn retries_on(&self, reason: RetryOn) -> bool {
         self.spec.retry.on.contains(&reason)
+    }
+
+    pub(crate) fn recent(&self, now_ms: u64) -> Recent {
+        let counters = &self.counters;
+        let (answered, sum_us) = counters.latency.total();
+        let [.., failed] = counters.statuses.get();
+        counters.recent.look(now_ms, Recent { answered, failed, sum_us })
     }
 
     pub(crate) fn figures(&self) -> RouteFigures {

@@ -5,7 +5,12 @@ use std::{
 
 use http::Method;
 
-use super::{Member, Route, RouteSpec, check};
+use switchyard_types::{
+    RouteName,
+    route::{BackendSpec, DeclaredRoute, ROUTES_MAX, RouteClaim},
+};
+
+use super::{Member, Route};
 use crate::{
     GatewayError,
     backend::Backend,
@@ -25,18 +30,18 @@ pub(crate) struct RouteTable {
 
 impl RouteTable {
     /// A set of these routes that keeps what is the same in `earlier`.
-    pub(crate) fn new(specs: Vec<RouteSpec>, earlier: &Self, deciding: &Deciding) -> Result<Self, GatewayError> {
-        if specs.len() > check::ROUTES_MAX {
-            return Err(GatewayError::TooManyRoutes { routes: specs.len(), max: check::ROUTES_MAX });
+    pub(crate) fn new(declared: Vec<DeclaredRoute>, earlier: &Self, deciding: &Deciding) -> Result<Self, GatewayError> {
+        if declared.len() > ROUTES_MAX {
+            return Err(GatewayError::TooManyRoutes { routes: declared.len(), max: ROUTES_MAX });
         }
-        for spec in &specs {
-            check::check(spec)?;
+        for DeclaredRoute { name, spec } in &declared {
+            spec.check().map_err(|wrong| GatewayError::Route { route: name.clone(), wrong })?;
         }
-        overlaps(&specs)?;
+        overlaps(&declared)?;
         let mut table = Self::default();
-        for spec in specs {
-            let before = earlier.routes.iter().find(|route| route.spec.name == spec.name);
-            table.add(Arc::new(Route::new(spec, before, deciding)));
+        for route in declared {
+            let before = earlier.get(&route.name);
+            table.add(Arc::new(Route::new(route, before, deciding)));
         }
         table.hosts.values_mut().chain([&mut table.any]).for_each(|routes| longest_first(routes));
         Ok(table)
@@ -51,6 +56,10 @@ impl RouteTable {
             self.any.push(route.clone());
         }
         self.routes.push(route);
+    }
+
+    pub(crate) fn get(&self, name: &RouteName) -> Option<&Arc<Route>> {
+        self.routes.iter().find(|route| route.name == *name)
     }
 
     pub(crate) fn routes(&self) -> &[Arc<Route>] {
@@ -93,21 +102,18 @@ fn longest_first(routes: &mut [Arc<Route>]) {
     routes.sort_by_key(|route| std::cmp::Reverse(route.spec.path_prefix.len()));
 }
 
-fn overlaps(specs: &[RouteSpec]) -> Result<(), GatewayError> {
-    let mut taken: HashMap<(String, &str), &str> = HashMap::new();
+fn overlaps(declared: &[DeclaredRoute]) -> Result<(), GatewayError> {
+    let mut taken: HashMap<RouteClaim, &RouteName> = HashMap::new();
     let mut names = HashSet::new();
-    for spec in specs {
-        let overlap = |first: &str, what: String| {
-            Err(GatewayError::Overlap { first: first.to_owned(), second: spec.name.clone(), what })
-        };
-        if !names.insert(&spec.name) {
-            return overlap(&spec.name, format!("the name {:?}", spec.name));
+    for DeclaredRoute { name, spec } in declared {
+        let overlap =
+            |first: &RouteName, what| Err(GatewayError::Overlap { first: first.clone(), second: name.clone(), what });
+        if !names.insert(name) {
+            return overlap(name, format!("the name {name}"));
         }
-        let every = ["any host".to_owned()];
-        for host in if spec.hosts.is_empty() { &every[..] } else { &spec.hosts[..] } {
-            let host = host.to_ascii_lowercase();
-            let what = format!("{host} {}", spec.path_prefix);
-            if let Some(first) = taken.insert((host, &spec.path_prefix), &spec.name) {
+        for claim in spec.claims() {
+            let what = claim.to_string();
+            if let Some(first) = taken.insert(claim, name) {
                 return overlap(first, what);
             }
         }
@@ -116,10 +122,11 @@ fn overlaps(specs: &[RouteSpec]) -> Result<(), GatewayError> {
 }
 
 impl Route {
-    fn new(spec: RouteSpec, before: Option<&Arc<Self>>, deciding: &Deciding) -> Self {
+    fn new(declared: DeclaredRoute, before: Option<&Arc<Self>>, deciding: &Deciding) -> Self {
+        let DeclaredRoute { name, spec } = declared;
         let decider = before.map_or_else(|| Decider::new(deciding), |route| route.decider.clone());
         let mut next_number = before.map_or(0, |route| route.next_number);
-        let kept = |of: &super::BackendSpec| {
+        let kept = |of: &BackendSpec| {
             let mut members = before.map_or(&[][..], |route| &route.members).iter();
             members.find(|member| member.backend.is(&spec, of)).map(|member| member.backend.clone())
         };
@@ -136,7 +143,7 @@ impl Route {
         let counters = before.map(|route| route.counters.clone()).unwrap_or_default();
         let repeatable =
             spec.retry.methods.iter().filter_map(|name| Method::from_bytes(name.as_bytes()).ok()).collect();
-        Self { spec, members, chooser, decider, counters, repeatable, next_number }
+        Self { name, spec, members, chooser, decider, counters, repeatable, next_number }
     }
 
     /// From now on its backends follow its specification.
@@ -148,17 +155,19 @@ impl Route {
 
 #[cfg(test)]
 mod tests {
+    use switchyard_types::route::RouteSpec;
+
     use super::*;
 
-    fn spec(name: &str, hosts: &[&str], prefix: &str) -> RouteSpec {
-        let text = format!(r#"{{"name":"{name}","backends":[{{"name":"a","address":"127.0.0.1:1"}}]}}"#);
-        let mut spec: RouteSpec = serde_json::from_str(&text).expect("a route");
+    fn spec(name: &str, hosts: &[&str], prefix: &str) -> DeclaredRoute {
+        let text = r#"{"backends":[{"name":"a","address":"127.0.0.1:1"}]}"#;
+        let mut spec: RouteSpec = serde_json::from_str(text).expect("a route");
         spec.hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
         spec.path_prefix = prefix.to_owned();
-        spec
+        DeclaredRoute { name: name.parse().expect("a name"), spec }
     }
 
-    fn table(specs: Vec<RouteSpec>) -> RouteTable {
+    fn table(specs: Vec<DeclaredRoute>) -> RouteTable {
         RouteTable::new(specs, &RouteTable::default(), &crate::decide::deciding_for_test()).expect("a table")
     }
 
@@ -183,29 +192,30 @@ mod tests {
         ];
         for (host, path, expected) in cases {
             let found = table.find(host, path).expect("a route");
-            assert_eq!(found.spec.name, expected, "{host:?} {path}");
+            assert_eq!(found.name.as_str(), expected, "{host:?} {path}");
         }
         assert!(table.find(None, "*").is_none());
     }
 
     #[test]
     fn two_routes_for_one_request_are_refused() {
-        let check = |second: RouteSpec, expected: &str| {
+        let check = |second: DeclaredRoute, expected: &str| {
             let specs = vec![spec("one", &["h", "i"], "/a"), second];
             let error = RouteTable::new(specs, &RouteTable::default(), &crate::decide::deciding_for_test())
                 .expect_err("an overlap");
             assert_eq!(error.to_string(), expected);
         };
         let sentence = "a request must have one route";
-        check(spec("two", &["I"], "/a"), &format!("routes \"one\" and \"two\" both take i /a: {sentence}"));
-        check(spec("one", &["j"], "/a"), &format!("routes \"one\" and \"one\" both take the name \"one\": {sentence}"));
+        check(spec("two", &["I"], "/a"), &format!("routes one and two both take i /a: {sentence}"));
+        check(spec("one", &["j"], "/a"), &format!("routes one and one both take the name one: {sentence}"));
     }
 
     #[test]
     fn what_stays_the_same_is_kept() {
         let before = table(vec![spec("a", &[], "/")]);
         let mut changed = spec("a", &[], "/more");
-        changed.backends.insert(0, super::super::BackendSpec { name: "b".to_owned(), ..changed.backends[0].clone() });
+        let first = changed.spec.backends[0].clone();
+        changed.spec.backends.insert(0, BackendSpec { name: "b".to_owned(), ..first });
         let after = RouteTable::new(vec![changed], &before, &crate::decide::deciding_for_test()).expect("a table");
         let numbers: Vec<u32> = after.backends().map(|backend| backend.number).collect();
         assert_eq!(numbers, [1, 0], "numbers stay with their backends");

@@ -7,11 +7,12 @@ pub mod raw;
 
 use std::{future::Future, net::SocketAddr, sync::LazyLock, time::Duration};
 
-use switchyard_gateway::{
-    BackendSpec, BackendStatus, Gateway, GatewayConfig, GatewayError, GatewayService, HealthSpec, LimitSpec, Protocol,
-    RetrySpec, RouteSpec, RouteStatus, TimeoutSpec,
-};
+use switchyard_gateway::{BackendStatus, Gateway, GatewayConfig, GatewayError, GatewayService, RouteStatus};
 use switchyard_host::{Compiler, Host, HostConfig};
+use switchyard_types::{
+    NodeSelector,
+    route::{BackendSpec, DeclaredRoute, HealthSpec, Protocol, RetrySpec, RouteLimits, RouteSpec, TimeoutSpec},
+};
 use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -33,7 +34,7 @@ impl Serving {
 
     pub async fn configured(config: GatewayConfig, routes: Vec<RouteSpec>) -> Self {
         let gateway = Gateway::new(&host(), config, Handle::current());
-        gateway.set_routes(routes).unwrap();
+        gateway.set_routes(named(routes)).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let service = GatewayService::new(gateway.clone(), listener).unwrap();
         let (address, stop) = (service.address(), CancellationToken::new());
@@ -46,7 +47,7 @@ impl Serving {
     }
 
     pub fn route(&self, name: &str) -> RouteStatus {
-        self.gateway.status().into_iter().find(|route| route.name == name).expect("a route of this name")
+        self.gateway.status().into_iter().find(|route| route.name.as_str() == name).expect("a route of this name")
     }
 
     pub fn backend(&self, name: &str) -> BackendStatus {
@@ -78,7 +79,7 @@ pub fn route(backends: &[(&str, SocketAddr)]) -> RouteSpec {
         weight: 1,
     };
     RouteSpec {
-        name: "all".to_owned(),
+        selector: NodeSelector::default(),
         hosts: Vec::new(),
         path_prefix: "/".to_owned(),
         backends: backends.iter().map(backend).collect(),
@@ -87,8 +88,15 @@ pub fn route(backends: &[(&str, SocketAddr)]) -> RouteSpec {
         timeouts: TimeoutSpec::default(),
         retry: RetrySpec::default(),
         affinity_header: None,
-        limits: LimitSpec::default(),
+        limits: RouteLimits::default(),
     }
+}
+
+/// Routes by their place: the first is `all`.
+pub fn named(specs: Vec<RouteSpec>) -> Vec<DeclaredRoute> {
+    let name = |place: usize| if place == 0 { "all".to_owned() } else { format!("other-{place}") };
+    let declared = |(place, spec): (usize, RouteSpec)| DeclaredRoute { name: name(place).parse().unwrap(), spec };
+    specs.into_iter().enumerate().map(declared).collect()
 }
 
 /// An address where nobody listens.

@@ -6,7 +6,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, Weak,
         atomic::{AtomicU64, Ordering::SeqCst},
@@ -27,9 +27,14 @@ pub fn host() -> Host {
     Host::new(HostConfig { instances_max: 32, ..HostConfig::new(Compiler::InProcess) }).expect("a host")
 }
 
+/// A folder of fixtures; the tests of engines include this file.
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/tests").join(name)
+}
+
 /// The component of a fixture.
 pub fn component(fixture: &str) -> Vec<u8> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile");
+    let dir = folder("hostile");
     let read = |name: &str| fs::read_to_string(dir.join(name)).expect("a fixture");
     encode(&splice(read("base.wat"), &read(&format!("{fixture}.wat"))))
 }
@@ -60,7 +65,7 @@ pub fn came(mut condition: impl FnMut() -> bool) -> bool {
 
 /// The base text with the hooks of another kind, and a fixture's bodies in them.
 pub fn of_kind(kind: &str, fixture: &str) -> String {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let dir = folder("");
     let read = |name: &str| fs::read_to_string(dir.join(name)).expect("a fixture");
     let base = read("hostile/base.wat");
     let (start, rest) = base.split_once("  ;; the kind\n").expect("where the kind's hooks begin");

@@ -2,6 +2,7 @@
 //! slots, its addresses, its figures and what runs it. The rest of the node knows engines by nothing else.
 
 mod cache;
+mod gateway;
 mod tasks;
 mod telemetry;
 
@@ -12,6 +13,8 @@ use switchyard_host::{Host, StrategySlot};
 use switchyard_types::SlotId;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use gateway::{RoutesRefused, SetRoutes};
 
 use crate::{NodeConfig, NodeError, folder::DataFolder};
 
@@ -47,13 +50,14 @@ pub(crate) struct Ground<'a> {
     pub(crate) secret: [u8; 16],
 }
 
-/// Every engine that the configuration asks for.
-pub(crate) async fn start(ground: &Ground<'_>) -> Result<Vec<Engine>, NodeError> {
+/// Every engine that the configuration asks for, and what takes the node's routes.
+pub(crate) async fn start(ground: &Ground<'_>) -> Result<(Vec<Engine>, SetRoutes), NodeError> {
     let cache = cache::start(ground).await?;
+    let (gateway, set_routes) = gateway::start(ground).await?;
     let (tasks, routes) = tasks::start(ground).await?;
     // Last: it serves what the others have to say over HTTP.
-    let telemetry = telemetry::start(ground, routes, &[&cache, &tasks]).await?;
-    Ok(vec![cache, tasks, telemetry])
+    let telemetry = telemetry::start(ground, routes, &[&cache, &gateway, &tasks]).await?;
+    Ok((vec![cache, gateway, tasks, telemetry], set_routes))
 }
 
 async fn listen(protocol: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), NodeError> {

@@ -81,7 +81,7 @@ mod tests {
     use switchyard_types::Generation;
 
     fn state(counter: u64) -> DesiredState {
-        DesiredState { generation: Generation { epoch: 1, counter }, slots: Vec::new() }
+        DesiredState { generation: Generation { epoch: 1, counter }, ..DesiredState::default() }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use switchyard_plan::{DesiredSlot, DesiredState};
+use switchyard_plan::{DesiredRoute, DesiredSlot, DesiredState};
 use switchyard_types::{Generation, SlotId};
 
 use crate::folder::Records;
@@ -14,6 +14,17 @@ pub(crate) struct Boot {
     pub(crate) healthy: Vec<DesiredSlot>,
     /// By slot what to try, the best first.
     pub(crate) candidates: BTreeMap<SlotId, Vec<DesiredSlot>>,
+    /// The gateway's.
+    pub(crate) routes: BootRoutes,
+}
+
+/// Which routes a node tries when it starts.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct BootRoutes {
+    /// What a gateway is known to have taken.
+    pub(crate) healthy: Vec<DesiredRoute>,
+    /// What to try, the best first.
+    pub(crate) candidates: Vec<Vec<DesiredRoute>>,
 }
 
 /// What is healthy goes first, and what was received is tried where that does not come to life. Without a record of what
@@ -22,10 +33,11 @@ pub(crate) struct Boot {
 pub(crate) fn boot(records: Records) -> Boot {
     let generation = |state: &Option<DesiredState>| state.as_ref().map_or(Generation::default(), |s| s.generation);
     let seen = generation(&records.received).max(generation(&records.healthy));
+    let routes = boot_routes(&records);
     let received = records.received.map(|state| state.slots).unwrap_or_default();
     let Some(healthy) = records.healthy.map(|state| state.slots) else {
         let candidates = received.into_iter().map(|slot| (slot.slot.clone(), vec![slot])).collect();
-        return Boot { seen, healthy: Vec::new(), candidates };
+        return Boot { seen, healthy: Vec::new(), candidates, routes };
     };
     let candidates = healthy
         .iter()
@@ -34,7 +46,15 @@ pub(crate) fn boot(records: Records) -> Boot {
             (good.slot.clone(), std::iter::once(good).chain(newer).cloned().collect())
         })
         .collect();
-    Boot { seen, healthy, candidates }
+    Boot { seen, healthy, candidates, routes }
+}
+
+fn boot_routes(records: &Records) -> BootRoutes {
+    let of = |state: &Option<DesiredState>| state.as_ref().map(|state| state.routes.clone());
+    let (healthy, received) = (of(&records.healthy), of(&records.received));
+    let mut candidates: Vec<_> = healthy.iter().chain(&received).cloned().collect();
+    candidates.dedup();
+    BootRoutes { healthy: healthy.unwrap_or_default(), candidates }
 }
 
 #[cfg(test)]
@@ -56,7 +76,7 @@ mod tests {
 
     fn state(counter: u64, slots: &[&DesiredSlot]) -> Option<DesiredState> {
         let slots = slots.iter().map(|slot| (*slot).clone()).collect();
-        Some(DesiredState { generation: Generation { epoch: 0, counter }, slots })
+        Some(DesiredState { generation: Generation { epoch: 0, counter }, slots, ..DesiredState::default() })
     }
 
     /// What is tried for each slot, in order.
@@ -80,5 +100,23 @@ mod tests {
         check(state(1, &[a]), state(2, &[a]), 2, &[&[a]]);
         check(state(2, &[a]), state(3, &[]), 3, &[&[a]]);
         check(state(2, &[]), state(3, &[a]), 3, &[]);
+    }
+
+    #[test]
+    fn the_routes_that_a_gateway_has_had_go_before_those_that_it_was_told() {
+        let routes = |port: u16| {
+            let spec = json!({"backends": [{"name": "a", "address": format!("127.0.0.1:{port}")}]});
+            let spec = serde_json::from_value(spec).unwrap();
+            vec![DesiredRoute { name: "shop".parse().unwrap(), generation: Generation::default(), spec }]
+        };
+        let with = |routes| Some(DesiredState { routes, ..DesiredState::default() });
+        let check = |healthy, received, expected: &[Vec<DesiredRoute>]| {
+            assert_eq!(boot(Records { healthy, received }).routes.candidates, expected);
+        };
+        check(None, None, &[]);
+        check(with(routes(1)), None, &[routes(1)]);
+        check(None, with(routes(1)), &[routes(1)]);
+        check(with(routes(1)), with(routes(2)), &[routes(1), routes(2)]);
+        check(with(routes(1)), with(routes(1)), &[routes(1)]);
     }
 }

@@ -4,11 +4,13 @@
 mod activate;
 mod boot;
 mod reconciler;
+mod routes;
 mod stage;
 mod steps;
 mod trust;
 
 pub(crate) use boot::boot;
 pub(crate) use reconciler::Reconciler;
+pub(crate) use routes::RoutesRecord;
 pub(crate) use stage::Stager;
 pub(crate) use steps::{Actual, FailedAttempt, Probation};

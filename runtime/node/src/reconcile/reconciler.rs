@@ -6,17 +6,18 @@ use tokio::task::spawn_blocking;
 
 use super::{
     Actual, FailedAttempt,
-    boot::Boot,
+    boot::{Boot, BootRoutes},
     stage::Stager,
     steps::{Step, next_look_ms, steps},
 };
 use crate::{
+    engines::SetRoutes,
     folder::DataFolder,
     shared::{Shared, SlotRecord},
 };
 
 /// When to look again after the disk refused a record, in milliseconds.
-const RECORD_RETRY_MS: u64 = 5_000;
+pub(super) const RECORD_RETRY_MS: u64 = 5_000;
 /// Passes of one reconciliation: a second one sees what the first has done. What is left after that waits.
 const PASSES_MAX: usize = 3;
 
@@ -27,6 +28,7 @@ pub(crate) struct Reconciler {
     pub(crate) shared: Arc<Shared>,
     pub(crate) folder: Arc<DataFolder>,
     pub(crate) stager: Stager,
+    pub(crate) set_routes: SetRoutes,
 }
 
 impl Reconciler {
@@ -39,6 +41,7 @@ impl Reconciler {
                 record.actual.healthy = Some(good);
             }
         });
+        self.boot_routes(boot.routes).await;
         for (slot, candidates) in boot.candidates {
             let mut chosen = candidates.first().cloned();
             for candidate in candidates {
@@ -51,6 +54,19 @@ impl Reconciler {
         }
     }
 
+    /// Before the strategies: one that decides for all routes is then started where routes are.
+    async fn boot_routes(&self, routes: BootRoutes) {
+        self.shared.update(|state| state.routes.healthy = routes.healthy);
+        let mut chosen = routes.candidates.first().cloned().unwrap_or_default();
+        for candidate in routes.candidates {
+            if self.apply_routes(candidate.clone()).await {
+                chosen = candidate;
+                break;
+            }
+        }
+        self.shared.update(|state| state.desired.routes = chosen);
+    }
+
     /// Follows another desired state from now on, once it is on disk: a node that dies while it stages knows what it was
     /// told. What the disk refuses is not followed, and every slot that it would change says so.
     pub(crate) async fn follow(&self, desired: DesiredState) -> io::Result<()> {
@@ -60,23 +76,33 @@ impl Reconciler {
             self.shared.update(|state| state.note_not_followed(&desired, &StageFailure::new(Stage::Fetch, reason)));
             return Err(error);
         }
-        self.shared.update(|state| state.desired = desired);
+        self.shared.update(|state| {
+            state.routes.follow(&desired.routes);
+            state.desired = desired;
+        });
         Ok(())
     }
 
     /// Does what there is to do, and says when to look again on the node's clock; none: when something is heard.
     pub(crate) async fn reconcile(&self) -> Option<u64> {
+        self.reconcile_routes().await;
         for _ in 0..PASSES_MAX {
             let (desired, actual) = self.observe().await;
             let steps = steps(&desired, &actual, self.shared.now_ms());
             if steps.is_empty() {
-                return next_look_ms(&desired, &actual, self.shared.now_ms());
+                let slots_ms = next_look_ms(&desired, &actual, self.shared.now_ms());
+                return slots_ms.into_iter().chain(self.routes_look_ms()).min();
             }
             for step in steps {
                 self.execute(step).await;
             }
         }
         Some(self.shared.now_ms().saturating_add(RECORD_RETRY_MS))
+    }
+
+    fn routes_look_ms(&self) -> Option<u64> {
+        let state = self.shared.state();
+        state.routes.next_look_ms(&state.desired.routes, self.shared.now_ms())
     }
 
     async fn observe(&self) -> (DesiredState, BTreeMap<SlotId, Actual>) {

@@ -48,16 +48,20 @@ impl Reconciler {
         let state = self.shared.state();
         let others = state.slots.iter().filter(|(id, _)| *id != slot).filter_map(|(_, r)| r.actual.healthy.clone());
         let slots: Vec<_> = others.chain(healthy.clone()).collect();
-        let record = DesiredState { generation: state.desired.generation, slots };
-        let folder = Arc::clone(&self.folder);
-        let written = write(move || folder.write_healthy(&record)).await;
-        if let Err(error) = &written {
-            tracing::error!(%slot, %error, "what is healthy could not be written");
-            return written;
-        }
+        let routes = state.routes.healthy;
+        self.write_healthy(DesiredState { generation: state.desired.generation, slots, routes }).await?;
         self.shared.update_slot(slot, |record| record.actual.healthy = healthy);
         self.prune().await;
         Ok(())
+    }
+
+    pub(super) async fn write_healthy(&self, record: DesiredState) -> io::Result<()> {
+        let folder = Arc::clone(&self.folder);
+        let written = write(move || folder.write_healthy(&record)).await;
+        if let Err(error) = &written {
+            tracing::error!(%error, "what is healthy could not be written");
+        }
+        written
     }
 
     async fn prune(&self) {

@@ -1,4 +1,4 @@
-use switchyard_types::NodeStatus;
+use switchyard_types::{NodeRoute, NodeStatus};
 
 /// The shortest time between two puts, in milliseconds, but for failures: a fleet that flips at once writes at most so
 /// often.
@@ -46,7 +46,14 @@ fn compare(old: &NodeStatus, new: &NodeStatus) -> Difference {
     let failed = |status: &NodeStatus| -> Vec<_> {
         status.slots.iter().filter_map(|slot| slot.last_failure.clone().map(|f| (slot.slot.clone(), f))).collect()
     };
-    let before = failed(old);
+    let routes = |status: &NodeStatus| -> Vec<_> {
+        let reason = |route: &NodeRoute| Some((route.name.clone(), route.failure.clone()?.reason));
+        status.routes.iter().filter_map(reason).collect()
+    };
+    let (before, routes_before) = (failed(old), routes(old));
+    if routes(new).iter().any(|failure| !routes_before.contains(failure)) {
+        return Difference::Failure;
+    }
     if failed(new).iter().any(|failure| !before.contains(failure)) {
         return Difference::Failure;
     }
@@ -81,7 +88,7 @@ fn figures(status: &NodeStatus) -> NodeStatus {
 mod tests {
     use super::*;
     use serde_json::json;
-    use switchyard_types::{Digest, ShardFigures, SlotFailure, Stage, StageFailure};
+    use switchyard_types::{Digest, RouteFailure, ShardFigures, SlotFailure, Stage, StageFailure};
 
     fn status() -> NodeStatus {
         serde_json::from_value(json!({
@@ -140,5 +147,10 @@ mod tests {
             at_unix_ms: 7,
         };
         check(|status| status.slots[0].last_failure = Some(failure), Some(0));
+        let route = json!({"name": "shop", "received": null, "active": null, "failure": null});
+        let route: NodeRoute = serde_json::from_value(route).unwrap();
+        let failed = RouteFailure { reason: "r".to_owned(), at_unix_ms: 7 };
+        check(|status| status.routes.push(NodeRoute { failure: Some(failed), ..route.clone() }), Some(0));
+        check(|status| status.routes.push(route.clone()), Some(500));
     }
 }

@@ -34,6 +34,7 @@ impl StatusSource {
             listeners: self.listeners.clone(),
             contracts: Host::contracts(),
             slots: slots.collect(),
+            routes: state.routes.status(&state.desired.routes),
             live_generations: gauges.live_generations,
             live_instances: gauges.live_instances,
             live_bytes: gauges.live_bytes,

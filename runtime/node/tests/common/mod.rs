@@ -19,7 +19,7 @@ use switchyard_host::{
 use switchyard_node::{Node, NodeConfig, NodeError, NodeHandle, Upstream, compiled_dir};
 use switchyard_store::{BlobStore, ConfigStore, EmbeddedStore, Operation, Transaction, keyspace};
 use switchyard_tasks::Durability;
-use switchyard_types::{Digest, Generation, NodeStatus, SlotStatus, StrategyDocument, StrategyKind};
+use switchyard_types::{Digest, Generation, NodeStatus, RouteDocument, SlotStatus, StrategyDocument, StrategyKind};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -84,6 +84,21 @@ impl Fleet {
         self.commit(Operation::Put { key: keyspace::strategy(&document.name), value, lease: None }).await;
     }
 
+    /// Declares a route.
+    pub(crate) async fn declare_route(&mut self, name: &str, spec: Value) {
+        self.generation = self.generation.next();
+        let status = json!({"generation": self.generation});
+        let document = json!({"kind": "Route", "name": name, "spec": spec, "status": status});
+        let document: RouteDocument = serde_json::from_value(document).unwrap();
+        let value = serde_json::to_vec(&document).unwrap().into();
+        self.commit(Operation::Put { key: keyspace::route(&document.name), value, lease: None }).await;
+    }
+
+    pub(crate) async fn delete_route(&mut self, name: &str) {
+        self.generation = self.generation.next();
+        self.commit(Operation::Delete { key: keyspace::route(&name.parse().unwrap()) }).await;
+    }
+
     pub(crate) async fn delete(&mut self, strategy: &str) {
         self.generation = self.generation.next();
         self.commit(Operation::Delete { key: keyspace::strategy(&strategy.parse().unwrap()) }).await;
@@ -130,6 +145,7 @@ impl Fleet {
             http_listen: "127.0.0.1:0".parse().unwrap(),
             alert_webhook: None,
             alert_webhook_internal: false,
+            gateway_listen: "127.0.0.1:0".parse().unwrap(),
             durability: Durability::Process,
             cache_budget: Some(Budget { unit: Unit::Entries, capacity: 100 }),
             cache_shards: Some(2),

@@ -10,12 +10,15 @@ pub(crate) struct Batch {
     pub(crate) removes: Vec<TaskId>,
     pub(crate) paused: Vec<(String, bool)>,
     pub(crate) next_id: u64,
+    /// What the clock of the tasks said: it goes on from there.
+    pub(crate) clock_ms: u64,
 }
 
 impl Batch {
     /// As it stands in the log: numbers are little-endian, what has a length has it before it.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.put_u64_le(self.next_id);
+        out.put_u64_le(self.clock_ms);
         out.put_u32_le(self.puts.len() as u32);
         for (id, record, job) in &self.puts {
             out.put_u64_le(id.0);
@@ -34,7 +37,8 @@ impl Batch {
 
     pub(super) fn read(mut bytes: &[u8]) -> Result<Self, TryGetError> {
         let input = &mut bytes;
-        let mut batch = Self { next_id: input.try_get_u64_le()?, ..Self::default() };
+        let (next_id, clock_ms) = (input.try_get_u64_le()?, input.try_get_u64_le()?);
+        let mut batch = Self { next_id, clock_ms, ..Self::default() };
         for _ in 0..input.try_get_u32_le()? {
             let (id, record) = (TaskId(input.try_get_u64_le()?), get_bytes(input)?);
             let job = if input.try_get_u8()? == 1 { Some(Bytes::from(get_bytes(input)?)) } else { None };
@@ -73,7 +77,7 @@ mod tests {
     fn a_batch_is_read_as_it_was_written_and_never_in_part() {
         let puts = vec![(TaskId(1), b"r".to_vec(), Some(Bytes::from_static(b"job"))), (TaskId(u64::MAX), vec![], None)];
         let paused = vec![("a".to_owned(), true), (String::new(), false)];
-        let batch = Batch { puts, removes: vec![TaskId(7)], paused, next_id: 9 };
+        let batch = Batch { puts, removes: vec![TaskId(7)], paused, next_id: 9, clock_ms: 8 };
         let mut bytes = Vec::new();
         batch.write(&mut bytes);
         assert_eq!(Batch::read(&bytes).unwrap(), batch);

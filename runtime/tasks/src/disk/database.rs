@@ -23,6 +23,8 @@ const FORMAT: &str = "format";
 const FORMAT_VERSION: u64 = 1;
 /// The next task's number: numbers are not given twice, also when the last task is gone.
 const NEXT_ID: &str = "next-id";
+/// What the clock of the tasks said last.
+const CLOCK: &str = "clock-ms";
 /// Checkpoints so far: the log follows the last one.
 const CHECKPOINT: &str = "checkpoint";
 /// Tasks that differ between the log and the database at most, or there is a checkpoint.
@@ -45,6 +47,8 @@ pub(crate) struct Content {
     pub(crate) records: Vec<(TaskId, Vec<u8>)>,
     pub(crate) paused: Vec<String>,
     pub(crate) next_id: u64,
+    /// What the clock of the tasks said last.
+    pub(crate) clock_ms: u64,
 }
 
 impl Database {
@@ -78,7 +82,8 @@ impl Database {
     /// What the last checkpoint has: right after the opening that is everything.
     pub(crate) fn load(&self) -> Result<Content, TasksError> {
         let read = self.tables.begin_read().map_err(broken)?;
-        let mut content = Content { next_id: number(&self.tables, NEXT_ID, 1)?, ..Content::default() };
+        let (next_id, clock_ms) = (number(&self.tables, NEXT_ID, 1)?, number(&self.tables, CLOCK, 0)?);
+        let mut content = Content { next_id, clock_ms, ..Content::default() };
         for entry in read.open_table(TASKS).map_err(broken)?.iter().map_err(broken)? {
             let (id, record) = entry.map_err(broken)?;
             content.records.push((TaskId(id.value()), record.value().to_vec()));
@@ -164,6 +169,7 @@ pub(super) fn store(tables: &redb::Database, batch: &Batch, checkpoint: u64) -> 
         }
         let mut meta = write.open_table(META).map_err(broken)?;
         meta.insert(NEXT_ID, batch.next_id).map_err(broken)?;
+        meta.insert(CLOCK, batch.clock_ms).map_err(broken)?;
         meta.insert(CHECKPOINT, checkpoint).map_err(broken)?;
     }
     write.commit().map_err(broken)

@@ -14,6 +14,7 @@ pub(super) struct Pending {
     jobs: HashMap<TaskId, Bytes>,
     paused: BTreeMap<String, bool>,
     next_id: u64,
+    clock_ms: u64,
 }
 
 impl Pending {
@@ -34,6 +35,7 @@ impl Pending {
         }
         self.paused.extend(batch.paused);
         self.next_id = self.next_id.max(batch.next_id);
+        self.clock_ms = self.clock_ms.max(batch.clock_ms);
     }
 
     /// None: the database knows. `Some(None)`: the task is gone.
@@ -50,7 +52,7 @@ impl Pending {
 
     /// All of it, for the database.
     pub(super) fn to_batch(&self) -> Batch {
-        let mut batch = Batch { next_id: self.next_id, ..Batch::default() };
+        let mut batch = Batch { next_id: self.next_id, clock_ms: self.clock_ms, ..Batch::default() };
         for (id, record) in &self.records {
             match record {
                 Some(record) => batch.puts.push((*id, record.clone(), self.jobs.get(id).cloned())),

@@ -100,6 +100,8 @@ pub(crate) fn decode(id: TaskId, bytes: &[u8], now_ms: u64, wall_ms: u64) -> Res
         reserve_ms: record.reserve_ms,
         hints: Hints { estimate_ms, deadline_ms, tenant, width },
         accepted_ms: record.accepted_ms.min(now_ms),
+        // When a wait before the start began is not kept.
+        ready_ms: now_ms,
         attempt: record.attempt,
         rank: Rank::new(f64::from_bits(record.rank)).ok_or_else(|| wrong(&"its rank is no number"))?,
         phase: restore(record.phase, now_ms, passed_ms),
@@ -140,6 +142,7 @@ mod tests {
             reserve_ms: 60_000,
             hints,
             accepted_ms: 900,
+            ready_ms: 900,
             attempt: 2,
             rank: Rank::new(0.1 + 0.2).unwrap(),
             phase,

@@ -27,7 +27,9 @@ impl From<TasksError> for Problem {
             TasksError::Invalid(_) => ErrorCode::InvalidRequest,
             TasksError::TooLarge { .. } => ErrorCode::TooLarge,
             TasksError::NotFound(_) => ErrorCode::NotFound,
-            TasksError::Leased(_) | TasksError::Waiting(_) | TasksError::NotHeld(_) => ErrorCode::Conflict,
+            TasksError::Refused(_) | TasksError::Leased(_) | TasksError::Waiting(_) | TasksError::NotHeld(_) => {
+                ErrorCode::Conflict
+            }
             TasksError::Full(_) => ErrorCode::Busy,
             TasksError::Failed => ErrorCode::Unavailable,
             TasksError::Locked { .. }

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use switchyard_host::scheduling::QueueView;
 
-use super::{Change, State, Ticket};
+use super::{Change, State, Ticket, queue::Queue};
 use crate::{
     TaskId, TasksError,
     job::Job,
@@ -15,9 +16,19 @@ const QUEUES_MAX: usize = 1_024;
 /// A delay beyond this is cut: ten years, in milliseconds. What is later than that is a mistake in a unit.
 const DELAY_MAX_MS: u64 = 10 * 365 * 24 * 60 * 60 * 1_000;
 
+/// A task that is to come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Invited {
+    pub(crate) id: TaskId,
+    pub(crate) accepted_ms: u64,
+    /// Its queue without it.
+    pub(crate) queue: QueueView,
+}
+
 /// A job on its way in.
 #[derive(Debug)]
 pub(crate) struct Arrival {
+    pub(crate) invited: Invited,
     pub(crate) job: Job,
     pub(crate) payload: Bytes,
     pub(crate) placement: Placement,
@@ -27,19 +38,20 @@ pub(crate) struct Arrival {
 
 impl State {
     /// The number of a task that is to come, where there is room for it.
-    pub(crate) fn invite(&mut self, queue: &str) -> Result<TaskId, TasksError> {
+    pub(crate) fn invite(&mut self, now_ms: u64, queue: &str) -> Result<Invited, TasksError> {
         if self.tasks.len() >= self.limits.tasks_max {
             return Err(TasksError::Full("the queues are full: try again when workers have caught up"));
         }
         self.room_for(queue)?;
         let id = TaskId(self.next_id);
         self.next_id += 1;
-        Ok(id)
+        let queue = self.index.queues.get(queue).map(Queue::view).unwrap_or_default();
+        Ok(Invited { id, accepted_ms: now_ms, queue })
     }
 
     /// Takes a job. Nobody gets it before it is as safe as was promised: else it might run, be lost, and be pushed again.
-    pub(crate) fn arrive(&mut self, now_ms: u64, id: TaskId, arrival: Arrival) -> Ticket {
-        let Arrival { job, payload, placement, at_ms } = arrival;
+    pub(crate) fn arrive(&mut self, now_ms: u64, arrival: Arrival) -> Ticket {
+        let Arrival { invited: Invited { id, accepted_ms, .. }, job, payload, placement, at_ms } = arrival;
         let due_ms = now_ms.saturating_add(placement.delay_ms).max(at_ms.unwrap_or(0));
         let due_ms = due_ms.min(now_ms.saturating_add(DELAY_MAX_MS));
         // It was there when the task was invited.
@@ -54,7 +66,8 @@ impl State {
             retry: job.retry,
             reserve_ms: job.reserve_ms,
             hints: job.hints,
-            accepted_ms: now_ms,
+            accepted_ms,
+            ready_ms: accepted_ms,
             attempt: 0,
             rank: placement.rank,
             phase: Phase::Arriving { due_ms },
@@ -62,6 +75,7 @@ impl State {
         };
         self.index.add(&task);
         self.tasks.insert(id, task);
+        self.events.accepted();
         self.stage(Change::Arrive(id, payload))
     }
 
@@ -90,6 +104,9 @@ impl State {
         if due_ms > now_ms {
             self.move_to(id, Phase::Delayed { due_ms });
         } else {
+            if let Some(task) = self.tasks.get_mut(&id) {
+                task.ready_ms = now_ms;
+            }
             self.move_to(id, Phase::Waiting);
             self.serve(now_ms, id);
         }

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use switchyard_host::scheduling::EventKind;
 use tokio::sync::oneshot;
 
 use super::{Handout, State, Ticket, WaiterId};
@@ -31,6 +32,7 @@ impl State {
     fn lease(&mut self, now_ms: u64, id: TaskId, worker: Arc<str>) -> Handout {
         let lease = self.new_lease();
         let reserve_ms = self.tasks.get(&id).map_or(0, |task| task.reserve_ms);
+        self.tell(id, EventKind::Started, |task| now_ms.saturating_sub(task.ready_ms));
         let until_ms = now_ms.saturating_add(reserve_ms);
         self.move_to(id, Phase::Leased(Lease { id: lease, worker, since_ms: now_ms, until_ms }));
         // The worker is not kept waiting for this to be written: if it is lost, the task is handed out again.
@@ -70,6 +72,7 @@ impl State {
     /// Takes back what its worker never got. It has its old place.
     pub(crate) fn give_back(&mut self, now_ms: u64, handout: Handout) {
         if self.find(Claim::Lease(handout.id, handout.lease)).is_some() {
+            self.tell(handout.id, EventKind::Placed, |_| 0);
             self.ready_at(now_ms, handout.id, now_ms);
             self.touch(handout.id);
         }

@@ -1,8 +1,11 @@
 use std::{ops::Bound, sync::Arc};
 
+use switchyard_host::scheduling::EventKind;
+
 use super::{Change, State, Ticket};
 use crate::{
-    QueueFigures, TaskId, TaskState, TasksError, placement,
+    QueueFigures, TaskId, TaskState, TasksError,
+    placement::Placement,
     task::{Phase, Task},
 };
 
@@ -45,7 +48,7 @@ impl State {
         (found, None)
     }
 
-    /// Sends a dead or delayed task back to wait.
+    /// Sends a dead or delayed task back to wait, where it stood before.
     pub(crate) fn retry(&mut self, now_ms: u64, id: TaskId) -> Result<Ticket, TasksError> {
         let task = self.task(id).ok_or(TasksError::NotFound(id))?;
         match task.phase {
@@ -54,10 +57,11 @@ impl State {
             // A dead one has all its attempts again: whoever sends it back has changed something.
             Phase::Dead { .. } | Phase::Delayed { .. } | Phase::Arriving { .. } => {
                 let dead = matches!(task.phase, Phase::Dead { .. });
-                let placement = placement::fallback(task.priority);
+                let placement = Placement { rank: task.rank, delay_ms: 0 };
                 if let Some(task) = self.tasks.get_mut(&id).filter(|_| dead) {
                     task.attempt = 0;
                 }
+                self.tell(id, EventKind::Placed, |_| 0);
                 Ok(self.place(now_ms, id, placement))
             }
         }
@@ -66,7 +70,15 @@ impl State {
     /// Forgets a task. A worker that holds it finds out when it acknowledges.
     pub(crate) fn delete(&mut self, id: TaskId) -> Result<Ticket, TasksError> {
         self.task(id).ok_or(TasksError::NotFound(id))?;
-        Ok(self.remove(id))
+        Ok(self.forget(id))
+    }
+
+    /// A dead letter is forgotten by strategies already.
+    fn forget(&mut self, id: TaskId) -> Ticket {
+        if self.task(id).is_some_and(|task| !matches!(task.phase, Phase::Dead { .. })) {
+            self.tell(id, EventKind::Removed, |_| 0);
+        }
+        self.remove(id)
     }
 
     /// Forgets tasks after `after`, those that are on their way in excepted: as many as one look passes. The task after which
@@ -76,7 +88,7 @@ impl State {
         let (found, next) = self.list(&filter);
         let ids: Vec<TaskId> = found.into_iter().map(|task| task.id).collect();
         for id in ids {
-            self.remove(id);
+            self.forget(id);
         }
         next
     }

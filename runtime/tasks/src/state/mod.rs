@@ -5,6 +5,7 @@
 //! left in `handouts` and `staged`.
 
 mod arrive;
+mod events;
 mod handout;
 mod index;
 mod manage;
@@ -12,6 +13,7 @@ mod queue;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod told;
 mod waiters;
 
 use std::{
@@ -21,6 +23,7 @@ use std::{
 
 pub(crate) use self::{
     arrive::Arrival,
+    events::EventBuffer,
     handout::Claim,
     manage::Filter,
     settle::{Failing, LOST},
@@ -73,6 +76,10 @@ pub(crate) struct State {
     tasks: BTreeMap<TaskId, Task>,
     index: Index,
     waiters: Waiters,
+    /// What the strategy has not been told yet.
+    pub(crate) events: EventBuffer,
+    /// The waiting task that was offered last for a new rank.
+    ranked: Option<TaskId>,
     next_id: u64,
     next_lease: u64,
     staged: VecDeque<Change>,
@@ -93,6 +100,8 @@ pub(crate) struct Totals {
     pub(crate) failed: u64,
     pub(crate) late: u64,
     pub(crate) buried_dropped: u64,
+    /// Tasks that a strategy did not take.
+    pub(crate) refused: u64,
 }
 
 impl State {
@@ -103,6 +112,8 @@ impl State {
             tasks: BTreeMap::new(),
             index: Index::default(),
             waiters: Waiters::default(),
+            events: EventBuffer::default(),
+            ranked: None,
             next_id,
             next_lease: 1,
             staged: VecDeque::new(),

@@ -1,5 +1,7 @@
 use std::collections::BTreeSet;
 
+use switchyard_host::scheduling::QueueView;
+
 use crate::{TaskId, rank::Rank};
 
 /// What one queue holds and has done.
@@ -12,6 +14,8 @@ pub(super) struct Queue {
     pub(super) delayed: u64,
     pub(super) leased: u64,
     pub(super) dead: u64,
+    /// Where the strategy has put a task last.
+    pub(super) rank_given: Option<Rank>,
     /// It hands nothing out.
     pub(super) paused: bool,
     pub(super) pushed: u64,
@@ -19,4 +23,11 @@ pub(super) struct Queue {
     pub(super) failed: u64,
     pub(super) lost: u64,
     pub(super) discarded: u64,
+}
+
+impl Queue {
+    /// As a strategy sees it.
+    pub(super) fn view(&self) -> QueueView {
+        QueueView { waiting: self.waiting.len() as u64, delayed: self.delayed, leased: self.leased }
+    }
 }

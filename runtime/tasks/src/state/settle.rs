@@ -1,7 +1,11 @@
+use switchyard_host::scheduling::EventKind;
+
 use super::{Claim, State, Ticket};
 use crate::{
     LeaseId, TaskId,
+    job::Hints,
     placement::Retry,
+    rank::Rank,
     task::{Failure, Phase, Task},
 };
 
@@ -16,6 +20,10 @@ pub(crate) struct Failing {
     pub(crate) id: TaskId,
     pub(crate) lease: LeaseId,
     pub(crate) priority: u8,
+    pub(crate) hints: Hints,
+    pub(crate) accepted_ms: u64,
+    /// Where it stood.
+    pub(crate) rank: Rank,
     pub(crate) retry: i32,
     /// Failures, this one included.
     pub(crate) attempt: u32,
@@ -23,14 +31,15 @@ pub(crate) struct Failing {
 
 impl Failing {
     fn of(task: &Task) -> Option<Self> {
-        let Task { id, priority, retry, attempt, .. } = *task;
-        Some(Self { id, lease: task.lease()?.id, priority, retry, attempt: attempt.saturating_add(1) })
+        let Task { id, priority, hints, accepted_ms, rank, retry, attempt, .. } = *task;
+        let (lease, attempt) = (task.lease()?.id, attempt.saturating_add(1));
+        Some(Self { id, lease, priority, hints, accepted_ms, rank, retry, attempt })
     }
 }
 
 impl State {
     /// A worker has done its task. None: it does not hold it any more.
-    pub(crate) fn acknowledge(&mut self, claim: Claim<'_>) -> Option<Ticket> {
+    pub(crate) fn acknowledge(&mut self, now_ms: u64, claim: Claim<'_>) -> Option<Ticket> {
         let Some(id) = self.find(claim) else {
             self.totals.late += 1;
             return None;
@@ -39,6 +48,9 @@ impl State {
         if let Some(task) = self.tasks.get(&id) {
             self.index.queue_mut(&task.queue.clone()).done += 1;
         }
+        let ran = |task: &Task| task.lease().map_or(0, |lease| now_ms.saturating_sub(lease.since_ms));
+        self.tell(id, EventKind::Done, ran);
+        self.events.done();
         Some(self.remove(id))
     }
 
@@ -55,6 +67,7 @@ impl State {
         let id = self.find(Claim::Lease(failing.id, failing.lease))?;
         let task = self.tasks.get_mut(&id)?;
         self.totals.failed += 1;
+        self.events.failed();
         let queue = self.index.queue_mut(&task.queue);
         queue.failed += 1;
         queue.lost += u64::from(failure.kind == LOST);

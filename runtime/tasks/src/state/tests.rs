@@ -2,9 +2,17 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use proptest::prelude::*;
+use switchyard_host::scheduling::{EventKind, QueueView, Wants};
 
-use super::*;
-use crate::{clock::wall_ms, disk, job::Job, placement, task::Failure};
+use super::{arrive::Invited, *};
+use crate::{
+    clock::{Moment, wall_ms},
+    disk,
+    job::Job,
+    placement,
+    rank::Rank,
+    task::Failure,
+};
 
 const LIMITS: Limits = Limits { tasks_max: 1_000, dead_max: 3 };
 const QUEUES: [&str; 2] = ["a", "b"];
@@ -20,7 +28,8 @@ fn arrival(queue: &str, priority: u8, retry: i32, at_ms: Option<u64>) -> Arrival
         r#"{{"jid":"12345678","jobtype":"t","args":[],"queue":"{queue}","priority":{priority},"retry":{retry},"reserve_for":60}}"#
     );
     let job = Job::parse(json.as_bytes()).unwrap();
-    Arrival { job, payload: Bytes::from(json), placement: placement::fallback(priority), at_ms }
+    let invited = Invited { id: TaskId(0), accepted_ms: 0, queue: QueueView::default() };
+    Arrival { invited, job, payload: Bytes::from(json), placement: placement::fallback(priority), at_ms }
 }
 
 /// What `decide.rs` does.
@@ -44,9 +53,9 @@ fn pass_time(state: &mut State, now_ms: u64) {
 }
 
 fn arrive(state: &mut State, now_ms: u64, arrival: Arrival) -> Result<TaskId, TasksError> {
-    let id = state.invite(&arrival.job.queue)?;
-    state.arrive(now_ms, id, arrival);
-    Ok(id)
+    let invited = state.invite(now_ms, &arrival.job.queue)?;
+    state.arrive(now_ms, Arrival { invited, ..arrival });
+    Ok(invited.id)
 }
 
 /// What the writer does, without a disk.
@@ -215,8 +224,8 @@ fn follow(state: &mut State, model: &mut Model, step: Step) {
         }
         Step::Acknowledge { nth: n } => {
             if let Some(Handout { id, lease }) = nth(&model.held(), n) {
-                assert!(state.acknowledge(Claim::Lease(id, lease)).is_some());
-                assert!(state.acknowledge(Claim::Lease(id, lease)).is_none());
+                assert!(state.acknowledge(START_MS, Claim::Lease(id, lease)).is_some());
+                assert!(state.acknowledge(START_MS, Claim::Lease(id, lease)).is_none());
                 model.tasks.remove(&id);
             }
         }
@@ -232,7 +241,7 @@ fn follow(state: &mut State, model: &mut Model, step: Step) {
             };
             let stale: Vec<Handout> = model.leases.iter().filter(stale).copied().collect();
             if let Some(Handout { id, lease }) = nth(&stale, n) {
-                assert!(state.acknowledge(Claim::Lease(id, lease)).is_none());
+                assert!(state.acknowledge(START_MS, Claim::Lease(id, lease)).is_none());
                 assert!(!fail(state, now_ms, Claim::Lease(id, lease), 0));
                 assert!(state.renew(now_ms, Claim::Lease(id, lease)).is_none());
             }
@@ -291,7 +300,7 @@ proptest! {
         model.pass(&mut state, u64::MAX / 4);
         while let Some(Handout { id, lease }) = take(&mut state, model.now_ms, "w") {
             prop_assert_eq!(Some(id), model.next());
-            prop_assert!(state.acknowledge(Claim::Lease(id, lease)).is_some());
+            prop_assert!(state.acknowledge(START_MS, Claim::Lease(id, lease)).is_some());
             model.tasks.remove(&id);
         }
         prop_assert!(model.tasks.values().all(|known| known.dead));
@@ -313,9 +322,9 @@ fn a_lease_that_ends_fences_its_worker() {
     let second = take(&mut state, START_MS + 200_000, "x").unwrap();
     assert_ne!(first.lease, second.lease);
     let late = [Claim::Lease(id, first.lease), Claim::Job { worker: "w", jid: "12345678" }];
-    assert!(late.into_iter().all(|claim| state.acknowledge(claim).is_none()));
+    assert!(late.into_iter().all(|claim| state.acknowledge(START_MS, claim).is_none()));
     assert_eq!(state.totals.late, 2);
-    assert!(state.acknowledge(Claim::Job { worker: "x", jid: "12345678" }).is_some());
+    assert!(state.acknowledge(START_MS, Claim::Job { worker: "x", jid: "12345678" }).is_some());
 }
 
 #[test]
@@ -331,7 +340,7 @@ fn a_worker_that_is_gone_loses_what_it_held_and_nobody_else_does() {
     }
     assert_eq!(state.holders(), ["x"]);
     assert_eq!(state.queue_figures()[0].1.lost, 2);
-    assert!(state.acknowledge(Claim::Lease(held[1].id, held[1].lease)).is_some());
+    assert!(state.acknowledge(START_MS, Claim::Lease(held[1].id, held[1].lease)).is_some());
 }
 
 #[test]
@@ -387,4 +396,105 @@ fn delays_of_ages_are_cut_and_times_do_not_overflow() {
     assert!(due_ms > START_MS && due_ms < START_MS + 11 * 365 * 24 * 60 * 60 * 1_000);
     let record = disk::encode(state.task(id).unwrap(), START_MS, wall_ms()).unwrap();
     assert!(disk::decode(id, &record, START_MS, 0).is_ok());
+}
+
+fn listening() -> State {
+    let mut state = empty();
+    state.events.listen(Wants { started: true, done: true, batch: 64 });
+    state
+}
+
+fn told(state: &mut State) -> Vec<(u64, EventKind, u64)> {
+    let mut events = Vec::new();
+    state.events.drain(1_000, &mut events);
+    events.into_iter().map(|event| (event.id, event.kind, event.took_ms)).collect()
+}
+
+const NOW: Moment = Moment { now_ms: START_MS, wall_ms: START_MS };
+
+fn ranked(state: &mut State, max: usize) -> Vec<u64> {
+    let mut tasks = Vec::new();
+    state.ranked(NOW, max, &mut tasks);
+    tasks.into_iter().map(|task| task.id).collect()
+}
+
+#[test]
+fn a_strategy_is_told_what_workers_and_people_do() {
+    use EventKind::{Done, Placed, Removed, Started};
+    let mut state = listening();
+    let (first, second) = (pushed(&mut state, START_MS, arrival("a", 5, 25, None)), TaskId(2));
+    assert_eq!(told(&mut state), [], "whoever decides says where it stands");
+    let handout = take(&mut state, START_MS + 30, "w").unwrap();
+    state.give_back(START_MS + 40, handout);
+    take(&mut state, START_MS + 50, "w").unwrap();
+    state.acknowledge(START_MS + 70, Claim::Job { worker: "w", jid: "12345678" }).unwrap();
+    let (id, of) = (first.0, |kind, took_ms| (1, kind, took_ms));
+    assert_eq!((id, told(&mut state)), (1, vec![of(Started, 30), of(Placed, 0), of(Started, 10), of(Done, 20)]));
+    pushed(&mut state, START_MS, arrival("a", 5, -1, None));
+    take(&mut state, START_MS, "w").unwrap();
+    assert!(fail(&mut state, START_MS, Claim::Job { worker: "w", jid: "12345678" }, 0));
+    told(&mut state);
+    assert!(state.retry(START_MS, second).is_ok());
+    assert!(state.delete(second).is_ok());
+    assert_eq!(told(&mut state), [(2, Placed, 0), (2, Removed, 0)]);
+}
+
+#[test]
+fn new_ranks_go_round_the_waiting_tasks_and_reorder_them() {
+    let mut state = listening();
+    for _ in 0..5 {
+        pushed(&mut state, START_MS, arrival("a", 5, 25, None));
+    }
+    pushed(&mut state, START_MS, arrival("a", 5, 25, Some(START_MS + 1_000)));
+    assert_eq!(take(&mut state, START_MS, "w").unwrap().id, TaskId(1));
+    assert_eq!(
+        [ranked(&mut state, 3), ranked(&mut state, 3), ranked(&mut state, 9)],
+        [vec![2, 3, 4], vec![5], vec![2, 3, 4, 5]]
+    );
+    state.rerank(TaskId(4), Rank::new(-1.0).unwrap());
+    // Those that do not wait are left alone.
+    [1, 6, 99].into_iter().for_each(|id| state.rerank(TaskId(id), Rank::new(-2.0).unwrap()));
+    assert_eq!(take(&mut state, START_MS, "w").unwrap().id, TaskId(4));
+    assert_eq!(take(&mut state, START_MS, "w").unwrap().id, TaskId(2));
+    assert_eq!(state.work(), Work::Unhurried, "nobody waits for it");
+}
+
+#[test]
+fn who_takes_over_sees_everything_but_dead_letters() {
+    let mut state = listening();
+    for n in 0..1_200 {
+        let at_ms = (n % 3 == 0).then_some(START_MS + 500);
+        arrive(&mut state, START_MS, arrival("a", 5, -1, at_ms)).ok();
+    }
+    write(&mut state, START_MS);
+    assert_eq!(state.load().accepted, 1_000, "as many as there is room for");
+    let [dead, held] = ["w", "x"].map(|worker| take(&mut state, START_MS, worker).unwrap());
+    assert!(fail(&mut state, START_MS, Claim::Lease(dead.id, dead.lease), 0));
+    let (mut residents, mut cursor, mut slices) = (Vec::new(), None, 0);
+    loop {
+        cursor = state.residents(NOW, cursor, &mut residents);
+        slices += 1;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!((residents.len(), slices), (999, 2));
+    assert!(residents.iter().all(|resident| resident.task.id != dead.id.0));
+    let leased: Vec<u64> = residents.iter().filter(|resident| resident.leased).map(|task| task.task.id).collect();
+    assert_eq!(leased, [held.id.0]);
+    assert_eq!(residents[0].due_ms, START_MS + 500);
+    let load = state.load();
+    assert_eq!((load.waiting, load.delayed, load.leased, load.accepted, load.failed), (664, 334, 1, 0, 1));
+}
+
+#[test]
+fn a_task_that_the_strategy_did_not_place_stands_beside_the_last_that_it_did() {
+    let mut state = listening();
+    pushed(&mut state, START_MS, arrival("a", 5, 25, None));
+    assert_eq!(state.stand_in("a", 5), placement::fallback(5), "it has placed none");
+    let given = Rank::new(1e12).unwrap();
+    state.remember_rank("a", given);
+    assert_eq!((state.stand_in("a", 5).rank, state.stand_in("b", 5)), (given, placement::fallback(5)));
+    state.events.listen(Wants::default());
+    assert_eq!(state.stand_in("a", 5), placement::fallback(5), "there is none");
 }

@@ -5,15 +5,24 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
+    sync::OnceLock,
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
+use switchyard_host::{Compiler, Host, HostConfig};
 use switchyard_tasks::{Tasks, TasksConfig, TasksService, router};
 use tokio_util::sync::CancellationToken;
 
 /// How long anything may take before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The one host of a test's process.
+pub(crate) fn host() -> Host {
+    static HOST: OnceLock<Host> = OnceLock::new();
+    let config = HostConfig { instances_max: 32, ..HostConfig::new(Compiler::InProcess) };
+    HOST.get_or_init(|| Host::new(config).expect("a host")).clone()
+}
 
 /// Tasks in a folder of their own.
 pub(crate) fn config(folder: &tempfile::TempDir) -> TasksConfig {
@@ -55,7 +64,7 @@ impl Serving {
     }
 
     pub(crate) fn open(config: TasksConfig) -> Self {
-        let tasks = Tasks::open(config).expect("tasks");
+        let tasks = Tasks::open(&host(), config).expect("tasks");
         let stop = CancellationToken::new();
         let (send, receive) = std::sync::mpsc::channel();
         let (served, stopped) = (tasks.clone(), stop.clone());

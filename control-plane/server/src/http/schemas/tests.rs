@@ -1,7 +1,9 @@
 //! The shapes of the document are those of the types: the same keys, and values that are valid by them.
 
 use serde_json::{Value, json};
-use switchyard_types::{ApiError, ErrorCode, NodeStatus, Page, PluginManifest, Stage, StageFailure, StrategyDocument};
+use switchyard_types::{
+    ApiError, ErrorCode, NodeStatus, Page, PluginManifest, RouteDocument, Stage, StageFailure, StrategyDocument,
+};
 
 use super::super::openapi;
 
@@ -42,6 +44,14 @@ fn document() -> Value {
            "status": status})
 }
 
+fn route() -> Value {
+    let spec = json!({"selector": {"region": "eu"}, "hosts": ["h"], "backends": [{"name": "a", "address": "h:1"}],
+                      "health": {"path": "/"}, "timeouts": {"total_ms": 1}, "retry": {"on": ["5xx"]},
+                      "affinity_header": "x-user"});
+    json!({"kind": "Route", "name": "r", "labels": {"team": "web"}, "resourceVersion": 7, "spec": spec,
+           "status": {"generation": {"epoch": 0, "counter": 1}}})
+}
+
 fn node() -> Value {
     let version = json!({"strategy": "s", "generation": {"epoch": 0, "counter": 1}, "digest": DIGEST});
     let failure = json!({"version": version, "stage": "self-test", "reason": "r", "at_unix_ms": 1});
@@ -55,9 +65,11 @@ fn node() -> Value {
         "last_healthy": version, "last_failure": failure, "plugin": ["a", "0.1.0"], "flip_ms": 0.5,
         "staging_ms": {"compile": 50.0}, "flips": 1, "shards": shards, "hooks": {"store": hook},
     });
+    let route = json!({"name": "r", "received": {"epoch": 0, "counter": 2}, "active": {"epoch": 0, "counter": 1},
+                       "failure": {"reason": "r", "at_unix_ms": 1}});
     json!({
         "node": "n", "labels": {"region": "eu"}, "generation": {"epoch": 0, "counter": 1},
-        "listeners": {"resp": "127.0.0.1:1"}, "contracts": ["c"], "slots": [slot], "live_generations": 1,
+        "listeners": {"resp": "127.0.0.1:1"}, "contracts": ["c"], "slots": [slot], "routes": [route], "live_generations": 1,
         "live_instances": 2, "live_bytes": 3, "figures": {"cache.hits": 1.0}, "resident_bytes": 4, "at_unix_ms": 5,
     })
 }
@@ -78,10 +90,22 @@ fn every_shape_has_the_keys_of_its_type() {
     check("StrategyStatus", &document["status"]);
     check("Generation", &document["status"]["generation"]);
 
+    let route = serde_json::to_value(serde_json::from_value::<RouteDocument>(route()).unwrap()).unwrap();
+    check("RouteDocument", &route);
+    check("RouteSpec", &route["spec"]);
+    check("BackendSpec", &route["spec"]["backends"][0]);
+    check("HealthSpec", &route["spec"]["health"]);
+    check("TimeoutSpec", &route["spec"]["timeouts"]);
+    check("RetrySpec", &route["spec"]["retry"]);
+    check("RouteLimits", &route["spec"]["limits"]);
+    check("RouteStatus", &route["status"]);
+
     let node = serde_json::to_value(serde_json::from_value::<NodeStatus>(node()).unwrap()).unwrap();
     check("NodeStatus", &node);
     let slot = &node["slots"][0];
     check("SlotStatus", slot);
+    check("NodeRoute", &node["routes"][0]);
+    check("RouteFailure", &node["routes"][0]["failure"]);
     check("SlotId", &slot["slot"]);
     check("SlotVersion", &slot["active"]);
     check("SlotFailure", &slot["last_failure"]);

@@ -1,11 +1,14 @@
 use serde::{Deserialize, Serialize};
 
+use crate::NodeSelector;
+
 /// A route as it is declared: which requests it takes and where they go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteSpec {
-    /// Its name, unique on a gateway.
-    pub name: String,
+    /// Which nodes' gateways take it.
+    #[serde(default)]
+    pub selector: NodeSelector,
     /// Hosts that it takes, without port: `example.com`, or `*.example.com` for everything below. Empty: all hosts.
     #[serde(default)]
     pub hosts: Vec<String>,
@@ -31,7 +34,7 @@ pub struct RouteSpec {
     pub affinity_header: Option<String>,
     /// What is too much.
     #[serde(default)]
-    pub limits: LimitSpec,
+    pub limits: RouteLimits,
 }
 
 fn root() -> String {
@@ -150,14 +153,14 @@ pub enum RetryOn {
 /// What is too much.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct LimitSpec {
+pub struct RouteLimits {
     /// Largest request body, in bytes.
     pub body_bytes_max: u64,
     /// Unused connections kept to each backend.
     pub idle_connections_max: usize,
 }
 
-impl Default for LimitSpec {
+impl Default for RouteLimits {
     fn default() -> Self {
         Self { body_bytes_max: 64 << 20, idle_connections_max: 256 }
     }

@@ -1,17 +1,26 @@
+//! What operators declare and the API answers, and manifests that hold it.
+
+mod declaration;
+
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
-use crate::{StrategyName, StrategySpec, StrategyStatus};
+use crate::{
+    RouteName, StrategyName, StrategySpec, StrategyStatus,
+    route::{RouteSpec, RouteStatus},
+};
+
+pub use declaration::Declaration;
 
 /// The one shape of what operators declare and the API answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Document<Spec, Status> {
-    /// `Strategy`.
+pub struct Document<Name, Spec, Status> {
+    /// `Strategy` or `Route`.
     pub kind: String,
-    /// The strategy's name.
-    pub name: StrategyName,
+    /// Its name, unique among documents of its kind.
+    pub name: Name,
     /// Free labels, for people and selections.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -27,7 +36,10 @@ pub struct Document<Spec, Status> {
 }
 
 /// A declared strategy.
-pub type StrategyDocument = Document<StrategySpec, StrategyStatus>;
+pub type StrategyDocument = Document<StrategyName, StrategySpec, StrategyStatus>;
+
+/// A declared route.
+pub type RouteDocument = Document<RouteName, RouteSpec, RouteStatus>;
 
 /// Why a text holds no documents.
 #[derive(Debug, thiserror::Error)]
@@ -43,9 +55,6 @@ pub enum DocumentError {
         /// The bound.
         limit: usize,
     },
-    /// A kind that does not exist.
-    #[error("kind is {0:?}: expected \"Strategy\"")]
-    UnknownKind(String),
     /// Nothing in it.
     #[error("the manifest holds no document")]
     Empty,
@@ -55,22 +64,13 @@ pub enum DocumentError {
 const MANIFEST_BYTES_MAX: usize = 1 << 20;
 
 /// Reads the documents of a YAML manifest (JSON is YAML): one, or several with `---` between them.
-pub fn parse_documents(text: &str) -> Result<Vec<StrategyDocument>, DocumentError> {
+pub fn parse_documents(text: &str) -> Result<Vec<Declaration>, DocumentError> {
     if text.len() > MANIFEST_BYTES_MAX {
         return Err(DocumentError::TooLarge { bytes: text.len(), limit: MANIFEST_BYTES_MAX });
     }
-    let documents: Vec<StrategyDocument> = from_yaml(text)?;
-    if documents.is_empty() {
-        return Err(DocumentError::Empty);
-    }
-    match documents.iter().find(|document| document.kind != "Strategy") {
-        Some(unknown) => Err(DocumentError::UnknownKind(unknown.kind.chars().take(80).collect())),
-        None => Ok(documents),
-    }
-}
-
-fn from_yaml<T: DeserializeOwned>(text: &str) -> Result<Vec<T>, DocumentError> {
-    serde_saphyr::from_multiple(text).map_err(|error| DocumentError::Malformed(error.to_string()))
+    let documents: Vec<Declaration> =
+        serde_saphyr::from_multiple(text).map_err(|error| DocumentError::Malformed(error.to_string()))?;
+    if documents.is_empty() { Err(DocumentError::Empty) } else { Ok(documents) }
 }
 
 #[cfg(test)]
@@ -88,13 +88,36 @@ spec:
   configuration: { small_percent: 10 }
 ";
 
+    const ROUTE: &str = "
+kind: Route
+name: shop
+spec:
+  path_prefix: /shop
+  backends: [{ name: a, address: 127.0.0.1:80 }]
+";
+
+    fn strategy(text: &str) -> StrategyDocument {
+        match parse_documents(text).expect("valid").remove(0) {
+            Declaration::Strategy(document) => document,
+            Declaration::Route(document) => unreachable!("{document:?}"),
+        }
+    }
+
     #[test]
     fn a_manifest_is_read() {
-        let documents = parse_documents(MANIFEST).expect("valid");
-        let [document] = documents.as_slice() else { unreachable!("one document") };
+        let document = strategy(MANIFEST);
         assert_eq!(document.name.as_str(), "sessions");
         assert_eq!(document.spec.priority, 2);
         assert_eq!(document.spec.configuration, Some(serde_json::json!({"small_percent": 10})));
+    }
+
+    #[test]
+    fn kinds_may_be_mixed_and_keys_in_any_order() {
+        let documents = parse_documents(&format!("{MANIFEST}---{ROUTE}")).expect("valid");
+        let names: Vec<_> = documents.iter().map(|one| (one.word(), one.name())).collect();
+        assert_eq!(names, [("strategy", "sessions"), ("route", "shop")]);
+        let last = MANIFEST.replace("kind: Strategy\n", "") + "kind: Strategy\n";
+        assert_eq!(strategy(&last), strategy(MANIFEST));
     }
 
     #[test]
@@ -118,8 +141,13 @@ spec:
         check("priority: 2", "prioritee: 2", "prioritee");
         check("caching-s3fifo@0.1.0", "caching-s3fifo", "name@version");
         check("kind: caching", "kind: cooking", "cooking");
-        check("kind: Strategy", "kind: Route", "Route");
+        check("kind: Strategy", "kind: Rout", "kind is \"Rout\": expected \"Strategy\" or \"Route\"");
+        check("kind: Strategy", "kind: Route", "unknown field `kind`");
+        check("kind: Strategy\n", "", "missing field `kind`");
         check("name: sessions", "name: ../sessions", "strategy name");
+        let wrong =
+            parse_documents(&ROUTE.replace("path_prefix", "path_prefiks")).expect_err("no such key").to_string();
+        assert!(wrong.contains("path_prefiks") && wrong.contains("line 5"), "{wrong}");
         assert!(matches!(parse_documents(""), Err(DocumentError::Empty | DocumentError::Malformed(_))));
     }
 }

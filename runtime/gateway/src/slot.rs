@@ -1,0 +1,156 @@
+use std::sync::Arc;
+
+use switchyard_host::{HostError, SlotFigures, Strategy, StrategySlot, SwapReport};
+use switchyard_types::{HookFigures, ShardFigures, StrategyKind};
+
+use crate::{Gateway, route::Route};
+
+/// The decisions of all routes of a gateway as one slot. Every route has instances of its own, which know its backends and
+/// no others; what is swapped here is swapped in all of them or in none.
+#[derive(Clone)]
+pub struct GatewaySlot {
+    gateway: Gateway,
+}
+
+/// What decides for every route.
+#[derive(Default)]
+pub(crate) struct Together {
+    /// With its seed; none: the built-in fallback.
+    current: Option<(Strategy, u64)>,
+    flips: u64,
+    last: Option<SwapReport>,
+}
+
+impl Together {
+    /// Gives the strategy of the others to a route that nobody asks yet.
+    pub(crate) fn welcome(&self, route: &Route) -> Result<(), HostError> {
+        self.decide_for(route).map(drop)
+    }
+
+    fn decide_for(&self, route: &Route) -> Result<Option<SwapReport>, HostError> {
+        match &self.current {
+            Some((strategy, seed)) => route.decider.slot().swap(strategy, *seed).map(Some),
+            None => {
+                route.decider.slot().clear();
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes back what `routes` got of a swap that another route has refused.
+    fn restore(&self, routes: &[Arc<Route>]) {
+        for route in routes {
+            if let Err(error) = self.decide_for(route) {
+                tracing::error!(route = %route.name, %error, "the earlier strategy does not start: round robin decides");
+                route.decider.slot().clear();
+            }
+        }
+    }
+}
+
+impl GatewaySlot {
+    pub(crate) fn new(gateway: Gateway) -> Self {
+        Self { gateway }
+    }
+}
+
+impl StrategySlot for GatewaySlot {
+    fn kind(&self) -> StrategyKind {
+        StrategyKind::Routing
+    }
+
+    /// Route after route, so that no more than one has two sets of instances. The report has the longest time that one
+    /// route's decisions stood still, and sums of the rest.
+    fn swap(&self, strategy: &Strategy, seed: u64) -> Result<SwapReport, HostError> {
+        let shared = &*self.gateway.shared;
+        let mut together = shared.together.lock();
+        let known = |(current, _): &(Strategy, u64)| current.identity() == strategy.identity();
+        let mut whole = SwapReport { unchanged: together.current.as_ref().is_some_and(known), ..SwapReport::default() };
+        let table = shared.routes.load_full();
+        for (at, route) in table.routes().iter().enumerate() {
+            match route.decider.slot().swap(strategy, seed) {
+                Ok(report) => add_report(&mut whole, report),
+                Err(error) => {
+                    together.restore(table.routes().get(..at).unwrap_or_default());
+                    return Err(error);
+                }
+            }
+        }
+        if !whole.unchanged {
+            together.current = Some((strategy.clone(), seed));
+            together.flips += 1;
+            together.last = Some(whole.clone());
+        }
+        Ok(whole)
+    }
+
+    fn clear(&self) {
+        let shared = &*self.gateway.shared;
+        let mut together = shared.together.lock();
+        if together.current.take().is_some() {
+            together.flips += 1;
+        }
+        shared.routes.load().routes().iter().for_each(|route| route.decider.slot().clear());
+    }
+
+    /// Sums over the routes that there are now; of latencies the longest.
+    fn figures(&self) -> SlotFigures {
+        let shared = &*self.gateway.shared;
+        let mut whole = {
+            let together = shared.together.lock();
+            let strategy = together.current.as_ref().map(|(strategy, _)| strategy.identity().clone());
+            let (flips, last_swap) = (together.flips, together.last.clone());
+            SlotFigures { strategy, flips, last_swap, ..SlotFigures::default() }
+        };
+        for route in shared.routes.load().routes() {
+            let figures = route.decider.slot().figures();
+            whole.quarantined |= figures.quarantined;
+            add_shards(&mut whole.shards, figures.shards);
+            for (name, hook) in figures.hooks {
+                add_hook(whole.hooks.entry(name).or_default(), &hook);
+            }
+        }
+        whole
+    }
+}
+
+fn add_report(whole: &mut SwapReport, report: SwapReport) {
+    whole.unchanged &= report.unchanged;
+    whole.flip_ms = whole.flip_ms.max(report.flip_ms);
+    whole.export_ms = whole.export_ms.max(report.export_ms);
+    whole.adopted += report.adopted;
+    for (stage, ms) in report.staging_ms {
+        *whole.staging_ms.entry(stage).or_default() += ms;
+    }
+}
+
+fn add_shards(whole: &mut ShardFigures, shards: ShardFigures) {
+    whole.shards += shards.shards;
+    whole.quarantined += shards.quarantined;
+    whole.memory_bytes += shards.memory_bytes;
+    whole.victims_unknown += shards.victims_unknown;
+    whole.fallback_evictions += shards.fallback_evictions;
+    whole.corrected += shards.corrected;
+    whole.log_lines_dropped += shards.log_lines_dropped;
+    whole.metrics_undeclared += shards.metrics_undeclared;
+    for (name, value) in shards.counters {
+        *whole.counters.entry(name).or_default() += value;
+    }
+}
+
+fn add_hook(whole: &mut HookFigures, hook: &HookFigures) {
+    let calls = whole.calls + hook.calls;
+    let cpu_ns =
+        whole.cpu_mean_ns.saturating_mul(whole.calls).saturating_add(hook.cpu_mean_ns.saturating_mul(hook.calls));
+    whole.cpu_mean_ns = cpu_ns.checked_div(calls).unwrap_or_default();
+    whole.calls = calls;
+    whole.traps += hook.traps;
+    whole.out_of_memory += hook.out_of_memory;
+    whole.budget_exceeded += hook.budget_exceeded;
+    whole.starved += hook.starved;
+    whole.invalid += hook.invalid;
+    whole.fallbacks += hook.fallbacks;
+    whole.busy += hook.busy;
+    whole.latency_p50_ns = whole.latency_p50_ns.max(hook.latency_p50_ns);
+    whole.latency_p99_ns = whole.latency_p99_ns.max(hook.latency_p99_ns);
+}
