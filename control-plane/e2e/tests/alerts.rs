@@ -230,5 +230,8 @@ async fn the_engines_figures_are_series_without_fault() {
     let said = promtool.wait_with_output().unwrap();
     assert!(said.status.success(), "{}\n{text}", String::from_utf8_lossy(&said.stderr));
     let overview = rig.get("/v1/overview").await;
-    assert_eq!((&overview["engines"], &overview["figures"]["cache.misses"]), (&json!(["cache", "tasks"]), &json!(1.0)));
+    assert_eq!(
+        (&overview["engines"], &overview["figures"]["cache.misses"]),
+        (&json!(["cache", "gateway", "tasks"]), &json!(1.0))
+    );
 }

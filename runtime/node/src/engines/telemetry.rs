@@ -14,16 +14,21 @@ const ALERTS: &str = "alerts.json";
 
 /// What engines count since their start, by the name behind the engine's own. Whatever else they say is what is now: a
 /// count that is taken for a gauge still shows the right number, a gauge that is taken for a count does not.
-const COUNTERS: [&str; 22] = [
+const COUNTERS: [&str; 31] = [
+    "all_unhealthy",
+    "answer_bytes",
     "commands",
     "commits",
     "connections_accepted",
     "connections_cut",
     "connections_refused",
+    "connections_stalled",
+    "connections_stuck",
     "dead_dropped",
     "discarded",
     "done",
     "events_changes_dropped",
+    "events_dropped",
     "events_reads_dropped",
     "evicted_by_fallback",
     "evicted_by_strategy",
@@ -35,8 +40,12 @@ const COUNTERS: [&str; 22] = [
     "misses",
     "pushed",
     "refused",
+    "request_bytes",
+    "requests",
+    "retries",
     "stores",
     "too_large",
+    "unanswered",
 ];
 
 /// Telemetry, and the node's own HTTP listener with what other engines serve there. It shows the figures of `others`.
@@ -87,18 +96,28 @@ fn typed(figures: &Figures) -> Vec<Figure> {
     figures().into_iter().map(|(name, value)| figure(name, value)).collect()
 }
 
+/// A name may have one label behind it: `name{label=value}`.
 fn figure(name: String, value: f64) -> Figure {
+    let (name, label) = match name.split_once('{') {
+        Some((name, label)) => (name.to_owned(), label.strip_suffix('}').and_then(|label| label.split_once('='))),
+        None => (name, None),
+    };
     let what = name.split_once('.').map_or(&*name, |(_, what)| what);
     let unit = match what {
-        "bytes" => "By",
-        "hit_ratio" => "1",
+        "server.request.duration" => "s",
+        "hit_ratio" | "server.error.ratio" => "1",
+        what if what == "bytes" || what.ends_with("_bytes") => "By",
         _ => "",
     };
     let (kind, description) = match COUNTERS.binary_search(&what) {
         Ok(_) => (FigureKind::Counter, "Counted by an engine of the node since its start"),
         Err(_) => (FigureKind::Gauge, "Held by an engine of the node now"),
     };
-    Figure { kind, ..Figure::gauge(name, unit, description, value) }
+    let figure = Figure { kind, ..Figure::gauge(name.clone(), unit, description, value) };
+    match label {
+        Some((label, value)) => figure.with(label, value),
+        None => figure,
+    }
 }
 
 #[cfg(test)]
@@ -109,14 +128,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_counter_is_one_that_an_engine_has() {
+    fn what_is_held_is_no_counter() {
         assert!(COUNTERS.is_sorted());
-        let all: Vec<_> =
-            CacheFigures::default().named().into_keys().chain(TasksFigures::default().named().into_keys()).collect();
-        for counter in COUNTERS {
-            assert!(all.iter().any(|name| name.ends_with(&format!(".{counter}"))), "{counter}");
-        }
-        let counters = all.iter().filter(|name| figure((*name).clone(), 0.0).kind == FigureKind::Counter).count();
-        assert_eq!((counters, all.len() - counters), (24, 13));
+        let names = CacheFigures::default().named().into_keys().chain(TasksFigures::default().named().into_keys());
+        let gauges = names.filter(|name| figure(name.clone(), 0.0).kind == FigureKind::Gauge);
+        let expected = [
+            "cache.bytes",
+            "cache.capacity",
+            "cache.connections",
+            "cache.entries",
+            "cache.entries_expiring",
+            "cache.hit_ratio",
+            "cache.used",
+            "tasks.connections",
+            "tasks.dead",
+            "tasks.delayed",
+            "tasks.leased",
+            "tasks.waiting",
+        ];
+        assert_eq!(gauges.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_routes_figure_has_its_label() {
+        let route = figure("http.server.request.duration{route=shop}".to_owned(), 0.5);
+        let expected = Figure::gauge("http.server.request.duration", "s", "", 0.5).with("route", "shop");
+        assert_eq!(Figure { description: "", ..route }, expected);
+        assert_eq!(figure("gateway.request_bytes".to_owned(), 1.0).kind, FigureKind::Counter);
     }
 }

@@ -183,7 +183,7 @@ impl Running {
     /// The slot of the whole cache.
     pub(crate) async fn slot(&self) -> SlotStatus {
         let status = self.status().await;
-        status.slots.into_iter().find(|slot| slot.slot.kind == StrategyKind::Caching).unwrap()
+        status.slots.into_iter().find(is_whole_cache).unwrap()
     }
 
     /// What decides in the slot of the whole cache now.
@@ -195,10 +195,7 @@ impl Running {
 
     /// Waits until the slot of the whole cache is as it should be, and returns it.
     pub(crate) async fn slot_until(&self, what: &str, condition: impl Fn(&SlotStatus) -> bool) -> SlotStatus {
-        self.until(what, |status| {
-            status.slots.iter().any(|slot| slot.slot.kind == StrategyKind::Caching && condition(slot))
-        })
-        .await;
+        self.until(what, |status| status.slots.iter().any(|slot| is_whole_cache(slot) && condition(slot))).await;
         self.slot().await
     }
 
@@ -226,6 +223,15 @@ impl Running {
         self.stop.cancel();
         self.task.await.unwrap().unwrap();
     }
+}
+
+/// A node has slots of other kinds too.
+fn is_whole_cache(slot: &SlotStatus) -> bool {
+    slot.slot.kind == StrategyKind::Caching && slot.slot.target.is_empty()
+}
+
+pub(crate) fn whole_cache(status: &NodeStatus) -> &SlotStatus {
+    status.slots.iter().find(|slot| is_whole_cache(slot)).unwrap()
 }
 
 /// Waits until the store holds a status that is as it should be.

@@ -1,4 +1,4 @@
-use super::{Data, Entry, Kind, Reading, Store, number::Number, window::Window};
+use super::{Data, Entry, Kind, Origin, Reading, Store, number::Number, window::Window};
 use crate::Series;
 
 impl Store {
@@ -17,9 +17,14 @@ impl Store {
         figures.collect()
     }
 
-    /// The mean of everything that a metric's series observed since `since_ms`, or last; of gauges, of what is now.
+    /// The mean of everything that a metric's series observed since `since_ms`, or last; of gauges, of what is now. Where the
+    /// node itself has one over everything, which is without labels, that one alone.
     pub(crate) fn mean_since(&self, metric: &str, since_ms: u64) -> Option<f64> {
         let family = self.families.get(metric)?;
+        let whole = family.series.get(&Series::new(metric, Vec::new())).filter(|entry| entry.origin == Origin::Own);
+        if let Some(whole) = whole {
+            return whole.figure_since(family.kind, since_ms);
+        }
         let observed = family.series.values().filter_map(|entry| entry.observed_since(since_ms));
         let (sum, count) = observed.fold((0.0, 0.0), |(sum, count), (more, times)| (sum + more, count + times));
         let mean = sum / count;
@@ -59,7 +64,7 @@ fn newest<T>(window: &Window<T>, since_ms: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Counts, Meta, Origin, Value};
+    use super::super::{Counts, Meta, Value};
     use super::*;
 
     fn put(store: &mut Store, now_ms: u64, name: &str, kind: Kind, value: Value) {
