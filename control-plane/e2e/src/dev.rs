@@ -136,9 +136,8 @@ impl Dev {
         what: &str,
         condition: impl Fn(&SlotStatus, &NodeStatus) -> bool,
     ) -> Result<SlotStatus> {
-        let caching = |status: &NodeStatus| {
-            status.slots.iter().find(|slot| slot.slot.kind == StrategyKind::Caching).cloned()
-        };
+        let caching =
+            |status: &NodeStatus| status.slots.iter().find(|slot| slot.slot.kind == StrategyKind::Caching).cloned();
         let satisfied = |status: &NodeStatus| caching(status).is_some_and(|slot| condition(&slot, status));
         let status = self.until(what, satisfied).await?;
         caching(&status).context("the node has no cache")
