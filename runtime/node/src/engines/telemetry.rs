@@ -14,12 +14,16 @@ const ALERTS: &str = "alerts.json";
 
 /// What engines count since their start, by the name behind the engine's own. Whatever else they say is what is now: a
 /// count that is taken for a gauge still shows the right number, a gauge that is taken for a count does not.
-const COUNTERS: [&str; 22] = [
+const COUNTERS: [&str; 30] = [
+    "all_unhealthy",
+    "answer_bytes",
     "commands",
     "commits",
     "connections_accepted",
     "connections_cut",
     "connections_refused",
+    "connections_stalled",
+    "connections_stuck",
     "dead_dropped",
     "discarded",
     "done",
@@ -35,8 +39,12 @@ const COUNTERS: [&str; 22] = [
     "misses",
     "pushed",
     "refused",
+    "request_bytes",
+    "requests",
+    "retries",
     "stores",
     "too_large",
+    "unanswered",
 ];
 
 /// Telemetry, and the node's own HTTP listener with what other engines serve there. It shows the figures of `others`.
@@ -87,36 +95,53 @@ fn typed(figures: &Figures) -> Vec<Figure> {
     figures().into_iter().map(|(name, value)| figure(name, value)).collect()
 }
 
-fn figure(name: String, value: f64) -> Figure {
-    let what = name.split_once('.').map_or(&*name, |(_, what)| what);
+/// A name may have one label behind it: `http.server.error.ratio{route=shop}`.
+fn figure(whole: String, value: f64) -> Figure {
+    let labelled = whole.strip_suffix('}').and_then(|whole| whole.split_once('{'));
+    let (name, label) = labelled.map_or((&*whole, None), |(name, label)| (name, label.split_once('=')));
+    let what = name.split_once('.').map_or(name, |(_, what)| what);
     let unit = match what {
-        "bytes" => "By",
-        "hit_ratio" => "1",
+        "bytes" | "answer_bytes" | "request_bytes" => "By",
+        "hit_ratio" | "server.error.ratio" => "1",
+        "server.request.duration" => "s",
         _ => "",
     };
     let (kind, description) = match COUNTERS.binary_search(&what) {
         Ok(_) => (FigureKind::Counter, "Counted by an engine of the node since its start"),
         Err(_) => (FigureKind::Gauge, "Held by an engine of the node now"),
     };
-    Figure { kind, ..Figure::gauge(name, unit, description, value) }
+    let figure = Figure { kind, ..Figure::gauge(name.to_owned(), unit, description, value) };
+    label.into_iter().fold(figure, |figure, (name, value)| figure.with(name, value))
 }
 
 #[cfg(test)]
 mod tests {
     use switchyard_cache::CacheFigures;
+    use switchyard_gateway::{Gateway, GatewayConfig};
+    use switchyard_host::{Compiler, Host, HostConfig};
     use switchyard_tasks::TasksFigures;
+    use tokio::runtime::Handle;
 
     use super::*;
 
     #[test]
-    fn every_counter_is_one_that_an_engine_has() {
+    fn a_figure_of_a_route_has_its_label_and_unit() {
+        let figure = figure("http.server.request.duration{route=shop}".to_owned(), 0.5);
+        assert_eq!((&*figure.name, figure.unit, figure.kind), ("http.server.request.duration", "s", FigureKind::Gauge));
+        assert_eq!(figure.labels, [("route".into(), "shop".into())]);
+    }
+
+    #[tokio::test]
+    async fn every_counter_is_one_that_an_engine_has() {
         assert!(COUNTERS.is_sorted());
-        let all: Vec<_> =
-            CacheFigures::default().named().into_keys().chain(TasksFigures::default().named().into_keys()).collect();
+        let host = Host::new(HostConfig::new(Compiler::InProcess)).unwrap();
+        let gateway = Gateway::new(&host, GatewayConfig::default(), Handle::current());
+        let (cache, tasks) = (CacheFigures::default().named(), TasksFigures::default().named());
+        let all: Vec<_> = cache.into_keys().chain(tasks.into_keys()).chain(gateway.named().into_keys()).collect();
         for counter in COUNTERS {
             assert!(all.iter().any(|name| name.ends_with(&format!(".{counter}"))), "{counter}");
         }
         let counters = all.iter().filter(|name| figure((*name).clone(), 0.0).kind == FigureKind::Counter).count();
-        assert_eq!((counters, all.len() - counters), (24, 13));
+        assert_eq!((counters, all.len() - counters), (36, 18));
     }
 }
