@@ -83,6 +83,8 @@ fn in_file(error: anyhow::Error, file: &str) -> anyhow::Error {
     let context: Vec<String> =
         error.chain().take_while(|cause| !cause.is::<ApiError>()).map(ToString::to_string).collect();
     let Some(mut api) = error.downcast_ref::<ApiError>().cloned() else { return error };
+    // What is all that there is to say would be told twice.
+    api.details.retain(|detail| *detail != api.message);
     for detail in &mut api.details {
         // Where the message ends with the only finding, it would be told twice.
         let told = api.message.strip_suffix(detail.as_str()).and_then(|message| message.strip_suffix(": "));

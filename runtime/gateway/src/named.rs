@@ -1,27 +1,18 @@
 use std::collections::BTreeMap;
 
-use switchyard_types::RouteName;
-
-use crate::{Gateway, Recent, RouteStatus};
+use crate::{Gateway, RouteStatus};
 
 /// Routes whose own figures are named: a status with thousands of figures is of no use to anybody.
 const ROUTES_NAMED_MAX: usize = 64;
 
 impl Gateway {
-    /// Figures by name: `gateway.…` of the listener and of all routes together, and by OpenTelemetry's names how long answers
-    /// take (seconds, the mean) and which part fails, of all routes and, with `{route=NAME}` behind, of each. These two are
+    /// Figures by name: `gateway.…` of the listener and of all routes together, and by OpenTelemetry's names, with
+    /// `{route=NAME}` behind, how long a route's answers take (seconds, the mean) and which part of them fails. These two are
     /// of the last seconds, and absent where nobody has asked.
     pub fn named(&self) -> BTreeMap<String, f64> {
         let status = self.status();
         let mut named: BTreeMap<String, f64> = self.counted(&status).map(|(key, value)| (key, value as f64)).into();
-        let mut all = Recent::default();
-        for (place, route) in status.iter().enumerate() {
-            all.add(route.recent);
-            if place < ROUTES_NAMED_MAX {
-                named.extend(measures(Some(&route.name), route.recent));
-            }
-        }
-        named.extend(measures(None, all));
+        named.extend(status.iter().take(ROUTES_NAMED_MAX).flat_map(measures));
         named
     }
 
@@ -52,9 +43,9 @@ impl Gateway {
     }
 }
 
-fn measures(route: Option<&RouteName>, recent: Recent) -> impl Iterator<Item = (String, f64)> {
-    let of = route.map_or_else(String::new, |route| format!("{{route={route}}}"));
-    let duration = recent.mean_seconds().map(|mean| (format!("http.server.request.duration{of}"), mean));
-    let errors = recent.error_ratio().map(|ratio| (format!("http.server.error.ratio{of}"), ratio));
+fn measures(route: &RouteStatus) -> impl Iterator<Item = (String, f64)> {
+    let RouteStatus { name, recent, .. } = route;
+    let duration = recent.mean_seconds().map(|mean| (format!("http.server.request.duration{{route={name}}}"), mean));
+    let errors = recent.error_ratio().map(|ratio| (format!("http.server.error.ratio{{route={name}}}"), ratio));
     duration.into_iter().chain(errors)
 }

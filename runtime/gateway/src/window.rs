@@ -27,12 +27,6 @@ impl Recent {
         (self.answered > 0).then(|| self.failed as f64 / self.answered as f64)
     }
 
-    pub(crate) fn add(&mut self, other: Self) {
-        self.answered += other.answered;
-        self.failed += other.failed;
-        self.sum_us += other.sum_us;
-    }
-
     /// Counters are read one after the other, and one may be ahead.
     fn since(self, earlier: Self) -> Self {
         let answered = self.answered.saturating_sub(earlier.answered);
