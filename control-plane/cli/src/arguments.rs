@@ -1,6 +1,6 @@
 use clap::{Args, Parser, Subcommand};
 
-use crate::{alerts, apply, delete, dev, get, node, output::Format, plugin, replay, score};
+use crate::{alerts, apply, delete, dev, get, node, output::Format, plugin, replay, score, tasks};
 
 const AFTER_HELP: &str = "\
 Exit status: 0 done, 1 failed or refused, 2 the command line is not valid.
@@ -56,6 +56,11 @@ pub(crate) enum Verb {
     Delete(delete::Delete),
     /// Play recorded traces through strategies and print hit ratios
     Replay(replay::ReplayVerb),
+    /// Push tasks to a node, look at them, send them back
+    Tasks {
+        #[command(subcommand)]
+        verb: tasks::TasksVerb,
+    },
     /// List the alerts of a node
     Alerts(alerts::Alerts),
     /// Show how well a node is: its score, what it is made of and what is wrong

@@ -32,6 +32,7 @@ mod runtime;
 mod score;
 mod shutdown;
 mod table;
+mod tasks;
 
 use std::process::ExitCode;
 
@@ -63,6 +64,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Verb::Get(verb) => get::run(verb, global),
         Verb::Delete(verb) => delete::run(verb, global),
         Verb::Replay(verb) => replay::run(verb, global),
+        Verb::Tasks { verb } => tasks::run(verb, global),
         Verb::Alerts(verb) => alerts::run(verb, global),
         Verb::Score(verb) => score::run(verb, global),
         Verb::Health => health::run(global),

@@ -2,7 +2,7 @@ use std::{env, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use reqwest::Url;
+use reqwest::{Method, RequestBuilder, Url};
 use serde::de::DeserializeOwned;
 use switchyard_types::{ApiError, NodeStatus};
 
@@ -16,6 +16,9 @@ const VARIABLE: &str = "SWITCHYARD_NODE_HTTP";
 /// Which node is asked.
 #[derive(Debug, Args)]
 pub(crate) struct NodeHttpArguments {
+    /// The node, where the server knows several
+    #[arg(long, value_name = "NAME", conflicts_with = "node_http")]
+    node: Option<String>,
     /// The node's HTTP address, for example http://127.0.0.1:7071; default: SWITCHYARD_NODE_HTTP, else the only node that
     /// the server knows
     #[arg(long, value_name = "URL")]
@@ -31,11 +34,12 @@ pub(crate) struct NodeHttp {
 impl NodeHttp {
     /// The node that the flag or the environment names, else the only one that the server has heard of.
     pub(crate) async fn find(arguments: &NodeHttpArguments, global: &Global) -> Result<Self> {
-        let variable = || env::var(VARIABLE).ok().filter(|value| !value.is_empty());
+        // Who names a node does not mean the one of the environment.
+        let variable = || env::var(VARIABLE).ok().filter(|value| !value.is_empty() && arguments.node.is_none());
         let text = match (&arguments.node_http, variable()) {
             (Some(url), _) => url.clone(),
             (None, Some(url)) => url,
-            (None, None) => only_node(Client::new(global)?.nodes().await?)?,
+            (None, None) => pick(&Client::new(global)?.nodes().await?, arguments.node.as_deref())?,
         };
         let url = Url::parse(&text).ok().filter(|url| url.scheme() == "http" && !url.cannot_be_a_base());
         let Some(url) = url else {
@@ -47,11 +51,21 @@ impl NodeHttp {
 
     /// What lies under a path of these parts.
     pub(crate) async fn get_json<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T> {
+        self.json(self.request(Method::GET, path)).await
+    }
+
+    /// A request to be filled in, for what lies under a path of these parts.
+    pub(crate) fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
         let mut url = self.url.clone();
         if let Ok(mut parts) = url.path_segments_mut() {
             parts.pop_if_empty().extend(path);
         }
-        let response = self.http.get(url).send().await;
+        self.http.request(method, url)
+    }
+
+    /// Sends a request and reads its answer.
+    pub(crate) async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T> {
+        let response = request.send().await;
         let response = response.with_context(|| format!("the node {} does not answer", self.url))?;
         let status = response.status();
         let body = response.bytes().await.context("the node's answer broke off")?;
@@ -65,14 +79,54 @@ impl NodeHttp {
     }
 }
 
-fn only_node(nodes: Vec<NodeStatus>) -> Result<String> {
-    match nodes.as_slice() {
-        [] => bail!("the server has heard of no node yet"),
-        [node] => {
+fn pick(nodes: &[NodeStatus], name: Option<&str>) -> Result<String> {
+    let named: Vec<_> = nodes.iter().filter(|node| name.is_none_or(|name| node.node.as_str() == name)).collect();
+    match (named.as_slice(), name) {
+        ([], None) => bail!("the server has heard of no node yet"),
+        ([], Some(name)) => bail!("there is no node {name:?}"),
+        ([node], _) => {
             let address = node.listeners.get("http");
             let address = address.with_context(|| format!("{} does not say where it answers HTTP", node.node))?;
             Ok(format!("http://{address}"))
         }
-        several => Err(UsageError(format!("there are {} nodes: give --node-http", several.len())).into()),
+        (several, _) => {
+            let names: Vec<_> = several.iter().map(|node| node.node.as_str()).collect();
+            Err(UsageError(format!("there are several nodes ({}): name one with --node", names.join(", "))).into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn node(name: &str, listeners: serde_json::Value) -> NodeStatus {
+        let status = json!({
+            "node": name,
+            "generation": { "epoch": 1, "counter": 1 },
+            "listeners": listeners,
+            "slots": [],
+            "live_generations": 0,
+            "live_instances": 0,
+            "live_bytes": 0,
+            "resident_bytes": 0,
+            "at_unix_ms": 0
+        });
+        serde_json::from_value(status).unwrap()
+    }
+
+    #[test]
+    fn the_only_node_is_meant_and_of_several_the_one_that_is_named() {
+        let one = node("a", json!({ "http": "127.0.0.1:1" }));
+        let two = [one.clone(), node("b", json!({ "http": "127.0.0.1:2" }))];
+        let url = |nodes: &[NodeStatus], name| pick(nodes, name).map_err(|error| error.to_string());
+        assert_eq!(url(std::slice::from_ref(&one), None).unwrap(), "http://127.0.0.1:1");
+        assert_eq!(url(&two, Some("b")).unwrap(), "http://127.0.0.1:2");
+        assert_eq!(url(&two, None).unwrap_err(), "there are several nodes (a, b): name one with --node");
+        assert_eq!(url(&two, Some("c")).unwrap_err(), "there is no node \"c\"");
+        assert_eq!(url(&[], None).unwrap_err(), "the server has heard of no node yet");
+        assert_eq!(url(&[node("a", json!({}))], None).unwrap_err(), "a does not say where it answers HTTP");
     }
 }

@@ -20,6 +20,9 @@ fn help_tells_verbs_and_options() {
     check("help_plugin_build", &["plugin", "build", "--help"], 0);
     check("help_apply", &["apply", "--help"], 0);
     check("help_get", &["get", "--help"], 0);
+    check("help_tasks", &["tasks", "--help"], 0);
+    check("help_tasks_push", &["tasks", "push", "--help"], 0);
+    check("help_tasks_list", &["tasks", "list", "--help"], 0);
     check("help_alerts", &["alerts", "--help"], 0);
     check("help_score", &["score", "--help"], 0);
     check("help_replay", &["replay", "--help"], 0);
@@ -35,6 +38,7 @@ fn a_command_line_without_sense_is_status_2() {
     let replay = ["replay", "--trace", "t", "--strategy", "s", "--size", "1"];
     check("more_shards_than_a_cache_has", &[&replay[..], &["--shards", "257"]].concat(), 2);
     check("label_without_value", &["node", "--label", "region"], 2);
+    check("task_arguments_without_sense", &["tasks", "push", "--type", "a", "--args", "{}"], 2);
     check("no_server", &["get", "nodes"], 2);
     check("webhook_flag_alone", &["node", "--alert-webhook-internal"], 2);
     check("node_without_scheme", &["alerts", "--node-http", "localhost:7071"], 2);

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    admin::{Admin, caching_strategy},
+    admin::{Admin, caching_strategy, strategy},
     paths,
     process::{ANY_PORTS, Process, Ready},
     resp::{Reply, RespClient},
@@ -136,12 +136,20 @@ impl Dev {
         what: &str,
         condition: impl Fn(&SlotStatus, &NodeStatus) -> bool,
     ) -> Result<SlotStatus> {
-        let caching = |status: &NodeStatus| {
-            status.slots.iter().find(|slot| slot.slot.kind == StrategyKind::Caching).cloned()
-        };
-        let satisfied = |status: &NodeStatus| caching(status).is_some_and(|slot| condition(&slot, status));
+        self.slot_reported(StrategyKind::Caching, what, condition).await
+    }
+
+    /// The same for the slot of another kind.
+    pub async fn slot_reported(
+        &self,
+        kind: StrategyKind,
+        what: &str,
+        condition: impl Fn(&SlotStatus, &NodeStatus) -> bool,
+    ) -> Result<SlotStatus> {
+        let slot = |status: &NodeStatus| status.slots.iter().find(|slot| slot.slot.kind == kind).cloned();
+        let satisfied = |status: &NodeStatus| slot(status).is_some_and(|slot| condition(&slot, status));
         let status = self.until(what, satisfied).await?;
-        caching(&status).context("the node has no cache")
+        slot(&status).with_context(|| format!("the node has no slot of the kind {kind}"))
     }
 
     /// Waits until the node's report satisfies `condition`, and gives it.
@@ -170,6 +178,13 @@ impl Dev {
         self.declare(plugin, None).await?;
         self.flipped(plugin).await?;
         self.active(plugin).await
+    }
+
+    /// Declares that this plugin decides for the slots of a kind, and waits until the node says that it does.
+    pub async fn activate_for(&self, kind: StrategyKind, plugin: &Published) -> Result<SlotStatus> {
+        let document = strategy(kind.as_str(), kind.as_str(), &plugin.reference, None);
+        self.admin.apply(&document).await?.accepted()?;
+        self.slot_reported(kind, &plugin.reference, |slot, _| is_active(slot, plugin.digest)).await
     }
 
     /// What the node last reported.

@@ -1,5 +1,5 @@
 //! Scenarios over the whole: what the demo and the end-to-end tests share. The programs under test are started as child
-//! processes and spoken to as any user would, by HTTP, RESP and the command line.
+//! processes and spoken to as any user would, by HTTP, RESP, the Faktory protocol and the command line.
 //!
 //! What this is not: a part of the product. Nothing depends on this crate.
 //!
@@ -11,6 +11,7 @@ pub mod baselines;
 pub mod cli;
 pub mod demo;
 pub mod dev;
+pub mod faktory;
 pub mod fixtures;
 pub mod latency;
 pub mod load;

@@ -93,7 +93,7 @@ impl Rig {
             "scopeMetrics": [{"metrics": [{"name": metric, "gauge": {"dataPoints": [{"asDouble": value}]}}]}],
         }]});
         let answer = self.http.post(self.url("/v1/metrics")).json(&body).send().await.unwrap();
-        assert_eq!(answer.json::<Value>().await.unwrap(), json!({}));
+        assert_eq!(answer.json::<Value>().await.unwrap()["partialSuccess"], Value::Null);
     }
 
     /// Declares a strategy and waits until it decides.
@@ -203,7 +203,8 @@ async fn a_score_falls_and_recovers_with_its_reason() {
     let shown = rig.cli(&["score", "node"]);
     assert!(shown.contains("5.00 % of the requests fail.") && shown.contains("success"), "{shown}");
     rig.post("http.server.error.ratio", 0.0).await;
-    assert_eq!(score(100.0).await["findings"], json!([]));
+    // The machine may be busy, which counts for nothing here and is told nevertheless.
+    assert!(!score(100.0).await["findings"].to_string().contains("requests fail"));
     let shown: Value = serde_json::from_str(&rig.cli(&["score", "-o", "json"])).unwrap();
     assert_eq!(shown[0]["scope"], "node");
 }

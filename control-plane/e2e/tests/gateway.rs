@@ -163,10 +163,8 @@ fn has(status: &NodeStatus, route: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn routes_and_strategies_change_under_load_and_no_request_fails() {
     let dev = Dev::start("100", 1).unwrap();
-    let plugins = [
-        dev.publish("routing-round-robin").await.unwrap(),
-        dev.publish("routing-least-connections").await.unwrap(),
-    ];
+    let plugins =
+        [dev.publish("routing-round-robin").await.unwrap(), dev.publish("routing-least-connections").await.unwrap()];
     let (a, b, c) = (Backend::start().await, Backend::start().await, Backend::start().await);
     let shop = route("shop", "/shop", &[a.address, b.address, c.address]);
     let applied = apply(&dev, &manifest(Some(&plugins[0]), &shop));
@@ -210,10 +208,7 @@ async fn a_route_to_the_gateway_itself_is_refused_and_another_goes_on() {
     let failure = |status: &NodeStatus| status.routes.iter().find_map(|route| route.failure.clone());
     let status = dev.until("the refusal", |status| failure(status).is_some()).await.unwrap();
     let reason = failure(&status).unwrap().reason;
-    assert_eq!(
-        reason,
-        format!("route mirror: backend b0 is {gateway}, where this gateway itself listens ({gateway})")
-    );
+    assert_eq!(reason, format!("route mirror: backend b0 is {gateway}, where this gateway itself listens ({gateway})"));
     let shown = cli::switchyard(dev.process().context(), &["get", "nodes"]).unwrap().done().unwrap();
     assert!(shown.contains("route/mirror") && shown.contains(&reason), "{shown}");
     let answer = client().get(format!("http://{gateway}/shop")).send().await.unwrap();

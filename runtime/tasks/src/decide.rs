@@ -26,6 +26,8 @@ pub(crate) struct Arrived {
 /// Takes a job in, unless the strategy says no.
 pub(crate) fn offer(shared: &Shared, job: Job, payload: &[u8]) -> Result<Arrived, TasksError> {
     let invited = shared.change(|state, now_ms| state.invite(now_ms, &job.queue))?;
+    // Before the clock is read: to the strategy, time does not go back.
+    let _turn = shared.turn();
     let moment = shared.clock.moment();
     let (id, accepted_ms) = (invited.id, invited.accepted_ms);
     let seen = Seen { id, priority: job.priority, hints: job.hints, attempt: 0, accepted_ms };
@@ -89,6 +91,7 @@ fn failed(shared: &Shared, failing: Failing, failure: Failure) -> Option<Ticket>
         return settle(shared, failing, failure, None);
     }
     let Failing { id, priority, hints, attempt, accepted_ms, .. } = failing;
+    let _turn = shared.turn();
     let moment = shared.clock.moment();
     let task = Seen { id, priority, hints, attempt, accepted_ms }.at(moment);
     let why = if failure.kind == LOST { scheduling::Failure::Lost } else { scheduling::Failure::Failed };

@@ -1,5 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
+use parking_lot::{Mutex, MutexGuard};
 use switchyard_host::{
     Host, Upkeep,
     scheduling::{QueueTable, SchedulingSlot},
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     /// Where strategies decide. It is asked with the state unlocked: it looks at the table while it decides.
     pub(crate) slot: SchedulingSlot,
     table: Arc<Table>,
+    /// Whose turn it is to ask the strategy.
+    turn: Mutex<()>,
     pub(crate) progress: watch::Sender<Progress>,
     /// The next timer runs out sooner than it did.
     pub(crate) sooner: Notify,
@@ -55,9 +58,16 @@ impl Shared {
             counters: Counters::default(),
             slot: SchedulingSlot::new(host, Arc::downgrade(&seen), SHARDS, Upkeep::Threads),
             table,
+            turn: Mutex::new(()),
             progress,
             sooner: Notify::new(),
         })
+    }
+
+    /// Waits until nobody else asks the strategy. A slot that is busy leaves the decision to the fallback, because a cache
+    /// cannot wait; a task that is pushed waits for the disk anyway, and a wrong place costs it more than a millisecond.
+    pub(crate) fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        (self.slot.wants().batch > 0).then(|| self.turn.lock())
     }
 
     /// Looks at the state.

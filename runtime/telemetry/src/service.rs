@@ -17,6 +17,9 @@ const INTERVAL_MIN: Duration = Duration::from_millis(1);
 /// Pause between saves of the alerts: one that flaps does not keep the disk busy.
 const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 
+/// What is done again and again.
+type Work = fn(&Telemetry);
+
 /// Telemetry behind its listener, with what it does by itself: it collects, has alerts and scores decided, notifies and
 /// saves.
 #[derive(Debug)]
@@ -52,7 +55,7 @@ impl TelemetryService {
         run_once(&telemetry, Telemetry::collect).await;
         let tasks = TaskTracker::new();
         let config = telemetry.config();
-        let again_and_again: [(Duration, fn(&Telemetry)); 3] = [
+        let again_and_again: [(Duration, Work); 3] = [
             (config.collect_interval, Telemetry::collect),
             (config.evaluate_interval, Telemetry::evaluate),
             (config.score_interval, Telemetry::score),
@@ -94,7 +97,7 @@ async fn serve(
     }
 }
 
-async fn repeat(telemetry: Telemetry, interval: Duration, work: fn(&Telemetry), stop: CancellationToken) {
+async fn repeat(telemetry: Telemetry, interval: Duration, work: Work, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(interval.max(INTERVAL_MIN));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first tick comes at once, when there is nothing to see yet.
@@ -104,7 +107,7 @@ async fn repeat(telemetry: Telemetry, interval: Duration, work: fn(&Telemetry), 
     }
 }
 
-async fn run_once(telemetry: &Telemetry, work: fn(&Telemetry)) {
+async fn run_once(telemetry: &Telemetry, work: Work) {
     let telemetry = telemetry.clone();
     // The machine, the engines and the strategies are asked off the async threads. A panic there is one time less.
     if let Err(error) = tokio::task::spawn_blocking(move || work(&telemetry)).await {

@@ -5,16 +5,14 @@
 //! resp_cost -- --help`.
 
 use std::{
-    fs,
     net::SocketAddr,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use clap::Parser;
 use comfy_table::{Table, presets::ASCII_MARKDOWN};
-use rustix::param::clock_ticks_per_second;
 use switchyard_e2e::{dev::Dev, machine, paths, process::wait_for, resp::RespClient};
 
 /// A Redis that does not answer by then does not start.
@@ -88,7 +86,7 @@ fn lowest(options: &Options, servers: [(u32, u16); 2], operation: &str, pipeline
 
 fn cost(options: &Options, process: u32, port: u16, operation: &str, pipeline: u64) -> Result<f64> {
     let operations = if pipeline > 1 { options.operations * 10 } else { options.operations };
-    let before = cpu_seconds(process)?;
+    let before = machine::cpu_seconds(process)?;
     let status = Command::new(paths::program("redis-benchmark")?)
         .args(["-p", &port.to_string(), "-t", operation, "-P", &pipeline.to_string(), "-c", "50", "-d", "100"])
         .args(["-n", &operations.to_string(), "-r", &options.keys.to_string(), "-q"])
@@ -96,17 +94,7 @@ fn cost(options: &Options, process: u32, port: u16, operation: &str, pipeline: u
         .stderr(Stdio::null())
         .status()?;
     ensure!(status.success(), "redis-benchmark ended with {status}");
-    Ok((cpu_seconds(process)? - before) * 1e6 / operations as f64)
-}
-
-/// User and system time of a process, all threads.
-fn cpu_seconds(process: u32) -> Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The name stands in parentheses and may hold anything; fields are counted after it.
-    let (_, fields) = stat.rsplit_once(") ").context("the kernel's accounting is not as expected")?;
-    let ticks: Vec<u64> = fields.split(' ').skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
-    let [user, system] = ticks[..] else { bail!("the kernel's accounting is not as expected") };
-    Ok((user + system) as f64 / clock_ticks_per_second() as f64)
+    Ok((machine::cpu_seconds(process)? - before) * 1e6 / operations as f64)
 }
 
 /// A Redis of its own, without persistence, on a free port.

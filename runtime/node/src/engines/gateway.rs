@@ -7,6 +7,10 @@ use tokio::runtime::Handle;
 use super::{Engine, Ground, listen};
 use crate::{NodeError, causes::with_causes};
 
+/// Time for requests to end when the node stops, in milliseconds: less than the node gives its parts, so that what is cut off
+/// is counted and told.
+const DRAIN_MS: u64 = 8_000;
+
 /// Puts a set of routes in the place of the current one: all of them or none. Blocks while instances for new routes start.
 pub(crate) type SetRoutes = Arc<dyn Fn(Vec<DeclaredRoute>) -> Result<(), RoutesRefused> + Send + Sync>;
 
@@ -22,7 +26,8 @@ pub(crate) struct RoutesRefused {
 /// The gateway, without routes, and what gives it some.
 pub(super) async fn start(ground: &Ground<'_>) -> Result<(Engine, SetRoutes), NodeError> {
     let failed = |source: GatewayError| NodeError::Engine { engine: "gateway", source: source.into() };
-    let gateway = Gateway::new(ground.host, GatewayConfig::default(), Handle::current());
+    let config = GatewayConfig { drain_ms: DRAIN_MS, ..GatewayConfig::default() };
+    let gateway = Gateway::new(ground.host, config, Handle::current());
     let (listener, address) = listen("HTTP of the gateway", ground.config.gateway_listen).await?;
     let (slot, figures, routes) = (gateway.whole(), gateway.clone(), gateway.clone());
     let service = GatewayService::new(gateway, listener).map_err(failed)?;

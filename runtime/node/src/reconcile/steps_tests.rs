@@ -31,7 +31,7 @@ fn running(active: DesiredSlot) -> Actual {
 }
 
 fn desired(slots: &[DesiredSlot]) -> DesiredState {
-    DesiredState { generation: Generation::default(), slots: slots.to_vec() }
+    DesiredState { generation: Generation::default(), slots: slots.to_vec(), routes: Vec::new() }
 }
 
 fn failed(wanted: DesiredSlot, retry_at_ms: u64) -> Option<FailedAttempt> {

@@ -197,7 +197,8 @@ impl Running {
     pub(crate) async fn slot_until(&self, what: &str, condition: impl Fn(&SlotStatus) -> bool) -> SlotStatus {
         self.until(what, |status| {
             status.slots.iter().any(|slot| slot.slot.kind == StrategyKind::Caching && condition(slot))
-        }).await;
+        })
+        .await;
         self.slot().await
     }
 
