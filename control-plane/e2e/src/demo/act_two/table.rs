@@ -4,7 +4,7 @@ use crate::demo::table::table;
 /// Prints what came of it.
 #[expect(clippy::print_stdout, reason = "the table is the demo's result")]
 pub(in crate::demo) fn show(report: &Report) {
-    println!("a video API of three processes behind the gateway, its work as tasks");
+    println!("\na video API of three processes behind the gateway, its work as tasks");
     println!(
         "{} requests, {} failed, {} tries repeated; {} tasks pushed, {} done, {} lost, {} run twice\n",
         report.requests,
