@@ -183,7 +183,7 @@ pub fn wait_for<T>(what: &str, deadline: Duration, mut condition: impl FnMut() -
 }
 
 /// The first line that the child prints; the rest of its output is read and dropped, so that it never blocks on it.
-fn first_line(child: &mut Child) -> Result<String> {
+pub(crate) fn first_line(child: &mut Child) -> Result<String> {
     let output = child.stdout.take().context("no standard output")?;
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
@@ -198,7 +198,8 @@ fn first_line(child: &mut Child) -> Result<String> {
     }
 }
 
-fn tail(log: &Path) -> String {
+/// The last lines of a log.
+pub(crate) fn tail(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<_> = text.lines().collect();
     lines.get(lines.len().saturating_sub(LOG_LINES_MAX)..).unwrap_or_default().join("\n")

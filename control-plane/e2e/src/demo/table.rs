@@ -93,7 +93,7 @@ fn latencies(latencies: &[Quantiles]) -> Table {
 }
 
 /// Columns from `numbers` on are aligned to the right.
-fn table(head: &[&str], numbers: usize, rows: impl Iterator<Item = Vec<String>>) -> Table {
+pub(super) fn table(head: &[&str], numbers: usize, rows: impl Iterator<Item = Vec<String>>) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY).set_header(head).add_rows(rows);
     for column in table.column_iter_mut().skip(numbers) {
