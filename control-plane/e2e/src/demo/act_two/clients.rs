@@ -147,7 +147,7 @@ impl Shared {
 
     async fn send(&self, path: &str, request: RequestBuilder) -> Result<Value> {
         let begun = Instant::now();
-        let answer = answer(path, request).await;
+        let answer = answer(request).await;
         let took = begun.elapsed();
         self.requests.fetch_add(1, Relaxed);
         let told = &mut *self.told();
@@ -169,11 +169,11 @@ impl Shared {
     }
 }
 
-async fn answer(path: &str, request: RequestBuilder) -> Result<Value> {
+async fn answer(request: RequestBuilder) -> Result<Value> {
     let answer = request.send().await?;
     let status = answer.status();
     let body = answer.bytes().await?;
-    ensure!(status.is_success(), "{path}: {status}: {}", String::from_utf8_lossy(&body));
+    ensure!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
     Ok(serde_json::from_slice(&body)?)
 }
 
