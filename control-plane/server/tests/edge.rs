@@ -22,7 +22,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// Every route: what the OpenAPI document must list, no more and no less.
-const ROUTES: [(&str, &str); 13] = [
+const ROUTES: [(&str, &str); 18] = [
+    ("get", "/v1/routes"),
+    ("post", "/v1/routes"),
+    ("get", "/v1/routes/{name}"),
+    ("put", "/v1/routes/{name}"),
+    ("delete", "/v1/routes/{name}"),
     ("delete", "/v1/strategies/{name}"),
     ("get", "/v1/blobs/{digest}"),
     ("get", "/v1/health"),
