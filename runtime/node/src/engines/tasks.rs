@@ -1,11 +1,20 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use switchyard_host::Host;
 use switchyard_tasks::{Tasks, TasksConfig, TasksError, TasksService};
 use switchyard_types::{SlotId, StrategyKind};
+use tokio::{task::spawn_blocking, time::sleep};
 
 use super::{Engine, Ground, Routes, listen};
 use crate::NodeError;
 
+/// How long a queue that is being closed is waited for, and how often it is tried.
+const CLOSING_MAX: Duration = Duration::from_secs(5);
+const CLOSING_POLL: Duration = Duration::from_millis(10);
 /// In the node's folder.
 const QUEUE: &str = "tasks/tasks.redb";
 
@@ -13,10 +22,7 @@ const QUEUE: &str = "tasks/tasks.redb";
 pub(super) async fn start(ground: &Ground<'_>) -> Result<(Engine, Routes), NodeError> {
     let failed = |source: TasksError| NodeError::Engine { engine: "tasks", source: source.into() };
     let tasks = TasksConfig { durability: ground.config.durability, ..TasksConfig::new(ground.folder.join(QUEUE)) };
-    let host = ground.host.clone();
-    // It reads its files.
-    let opened = tokio::task::spawn_blocking(move || Tasks::open(&host, tasks)).await.map_err(NodeError::Broken)?;
-    let tasks = opened.map_err(failed)?;
+    let tasks = open(ground.host, &tasks).await?.map_err(failed)?;
     let (listener, address) = listen("the Faktory protocol", ground.config.faktory_listen).await?;
     let (routes, figures, slot) = (switchyard_tasks::router(tasks.clone()), tasks.clone(), tasks.slot().clone());
     let service = TasksService::new(tasks, listener);
@@ -28,4 +34,19 @@ pub(super) async fn start(ground: &Ground<'_>) -> Result<(Engine, Routes), NodeE
         run: Box::new(|shutdown| Box::pin(async move { service.run(shutdown).await.map_err(Into::into) })),
     };
     Ok((engine, routes))
+}
+
+/// Opens the queue. The data folder is this node's alone, so whoever still holds the queue's file is a node that has just
+/// stopped in this process, whose last handles are on their way out.
+async fn open(host: &Host, config: &TasksConfig) -> Result<Result<Tasks, TasksError>, NodeError> {
+    let deadline = Instant::now() + CLOSING_MAX;
+    loop {
+        let (host, config) = (host.clone(), config.clone());
+        // It reads its files.
+        let opened = spawn_blocking(move || Tasks::open(&host, config)).await.map_err(NodeError::Broken)?;
+        match opened {
+            Err(TasksError::Locked { .. }) if Instant::now() < deadline => sleep(CLOSING_POLL).await,
+            opened => return Ok(opened),
+        }
+    }
 }
