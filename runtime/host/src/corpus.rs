@@ -1,6 +1,6 @@
 //! What the self-tests of all kinds share.
 
-use crate::{CallError, HostError};
+use crate::{CallError, HostError, Strategy, instance::Instance};
 
 /// A hook of the corpus, with its name where it fails.
 pub(crate) fn call<R>(hook: &'static str, result: Result<R, CallError>) -> Result<R, HostError> {
@@ -14,6 +14,21 @@ pub(crate) fn nondeterministic() -> HostError {
          and inputs only"
             .into(),
     )
+}
+
+/// What an instance hands to its successors, where its plugin has a state.
+pub(crate) struct State(Option<(String, Vec<u8>)>);
+
+impl State {
+    pub(crate) fn exported<Exports>(strategy: &Strategy, old: &mut Instance<Exports>) -> Result<Self, HostError> {
+        let Some(format) = strategy.plugin().manifest().state_format.clone() else { return Ok(Self(None)) };
+        Ok(Self(Some((format, call("export-state", old.export_state())?))))
+    }
+
+    pub(crate) fn import<Exports>(&self, instance: &mut Instance<Exports>) -> Result<(), HostError> {
+        let Some((format, bytes)) = &self.0 else { return Ok(()) };
+        call("import-state", instance.import_state(format, bytes))
+    }
 }
 
 /// Xorshift (Marsaglia, 2003): the same numbers everywhere.

@@ -3,7 +3,7 @@
 use super::{Alert, Alerting, Columns, Load, Phase, ROWS_MAX, Severity, Verdict};
 use crate::{
     HostError, Strategy,
-    corpus::{Random, call, nondeterministic},
+    corpus::{Random, State, call, nondeterministic},
     description::BATCH_MAX,
     instance::Instance,
     kind::Kind,
@@ -116,16 +116,10 @@ fn take_over(
     alerts: &[Alert],
     mut random: Random,
 ) -> Result<(), HostError> {
-    let format = strategy.plugin().manifest().state_format.clone();
-    let state = match &format {
-        Some(_) => Some(call("export-state", old.export_state())?),
-        None => None,
-    };
+    let state = State::exported(strategy, old)?;
     let successor = || -> Result<Plugin, HostError> {
         let mut instance = strategy.instance::<Alerting>(seed)?;
-        if let (Some(format), Some(bytes)) = (&format, &state) {
-            call("import-state", instance.import_state(format, bytes))?;
-        }
+        state.import(&mut instance)?;
         call("adopt", instance.adopt(EVALUATIONS * PERIOD_MS, alerts, true))?;
         Ok(instance)
     };

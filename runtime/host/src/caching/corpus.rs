@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{Budget, Caching, Decision, Entry, Event, EventKind, Resident, Unit};
 use crate::{
     HostError, Strategy,
-    corpus::{Random, call, nondeterministic},
+    corpus::{Random, State, call, nondeterministic},
     description::BATCH_MAX,
     instance::Instance,
     kind::Kind,
@@ -92,18 +92,12 @@ fn shrink(twins: &mut [Plugin; 2], table: &mut Table) -> Result<(), HostError> {
 
 /// Two successors that take over the same state and the same table go on alike.
 fn take_over(strategy: &Strategy, seed: u64, old: &mut Plugin, table: &Table) -> Result<(), HostError> {
-    let format = strategy.plugin().manifest().state_format.clone();
-    let state = match &format {
-        Some(_) => Some(call("export-state", old.export_state())?),
-        None => None,
-    };
+    let state = State::exported(strategy, old)?;
     let residents = table.residents();
     let successor = || -> Result<Plugin, HostError> {
         let mut instance = strategy.instance::<Caching>(seed)?;
         call("resize", instance.resize(Budget { unit: Unit::Entries, capacity: table.capacity }))?;
-        if let (Some(format), Some(bytes)) = (&format, &state) {
-            call("import-state", instance.import_state(format, bytes))?;
-        }
+        state.import(&mut instance)?;
         let mut chunks = residents.chunks(BATCH_MAX as usize).peekable();
         while let Some(chunk) = chunks.next() {
             call("adopt", instance.adopt(REQUESTS, chunk, chunks.peek().is_none()))?;

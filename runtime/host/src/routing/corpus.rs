@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     HostError, Strategy,
-    corpus::{Random, call, nondeterministic},
+    corpus::{Random, State, call, nondeterministic},
     description::BATCH_MAX,
     instance::Instance,
     kind::Kind,
@@ -83,17 +83,11 @@ fn run(twins: &mut [Plugin; 2], route: &mut Route, requests: u64) -> Result<(), 
 
 /// Two successors that take over the same state and the same route go on alike.
 fn take_over(strategy: &Strategy, seed: u64, old: &mut Plugin, mut route: Route) -> Result<(), HostError> {
-    let format = strategy.plugin().manifest().state_format.clone();
-    let state = match &format {
-        Some(_) => Some(call("export-state", old.export_state())?),
-        None => None,
-    };
+    let state = State::exported(strategy, old)?;
     let successor = || -> Result<Plugin, HostError> {
         let mut instance = strategy.instance::<Routing>(seed)?;
         call("backends", instance.backends(route.now_ms, &route.backends()))?;
-        if let (Some(format), Some(bytes)) = (&format, &state) {
-            call("import-state", instance.import_state(format, bytes))?;
-        }
+        state.import(&mut instance)?;
         call("adopt", instance.adopt(route.now_ms, &route.residents(), true))?;
         Ok(instance)
     };

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::{Event, EventKind, Failure, Load, QueueView, Resident, Retry, Scheduling, Task, Verdict};
 use crate::{
     HostError, Strategy,
-    corpus::{Random, call, nondeterministic},
+    corpus::{Random, State, call, nondeterministic},
     description::BATCH_MAX,
     instance::Instance,
     kind::Kind,
@@ -90,17 +90,11 @@ fn run(twins: &mut [Plugin; 2], queue: &mut Queue, tasks: u64) -> Result<(), Hos
 
 /// Two successors that take over the same state and the same queue go on alike.
 fn take_over(strategy: &Strategy, seed: u64, old: &mut Plugin, mut queue: Queue) -> Result<(), HostError> {
-    let format = strategy.plugin().manifest().state_format.clone();
-    let state = match &format {
-        Some(_) => Some(call("export-state", old.export_state())?),
-        None => None,
-    };
+    let state = State::exported(strategy, old)?;
     let residents = queue.residents();
     let successor = || -> Result<Plugin, HostError> {
         let mut instance = strategy.instance::<Scheduling>(seed)?;
-        if let (Some(format), Some(bytes)) = (&format, &state) {
-            call("import-state", instance.import_state(format, bytes))?;
-        }
+        state.import(&mut instance)?;
         call("adopt", instance.adopt(queue.now_ms, &residents, true))?;
         Ok(instance)
     };

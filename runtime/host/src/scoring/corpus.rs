@@ -3,7 +3,7 @@
 use super::{Column, Load, Resident, Score, Scoring, Table, Texts, Values};
 use crate::{
     HostError, Strategy,
-    corpus::{Random, call, nondeterministic},
+    corpus::{Random, State, call, nondeterministic},
     description::BATCH_MAX,
     instance::Instance,
     kind::Kind,
@@ -91,16 +91,10 @@ fn take_over(
     residents: &[Resident],
     mut random: Random,
 ) -> Result<(), HostError> {
-    let format = strategy.plugin().manifest().state_format.clone();
-    let state = match &format {
-        Some(_) => Some(call("export-state", old.export_state())?),
-        None => None,
-    };
+    let state = State::exported(strategy, old)?;
     let successor = || -> Result<Plugin, HostError> {
         let mut instance = strategy.instance::<Scoring>(seed)?;
-        if let (Some(format), Some(bytes)) = (&format, &state) {
-            call("import-state", instance.import_state(format, bytes))?;
-        }
+        state.import(&mut instance)?;
         call("adopt", instance.adopt(ROUNDS * PERIOD_MS, residents, true))?;
         Ok(instance)
     };
