@@ -1,10 +1,13 @@
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use chrono::DateTime;
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor},
+};
 use serde_json::{Map, Value};
 
-use crate::TasksError;
+use crate::{TasksError, sound::Sound};
 
 /// Characters of a job's id: below, it could not be unique; Faktory draws the same line.
 const JID_CHARS_MIN: usize = 8;
@@ -47,61 +50,112 @@ pub(crate) struct Hints {
     pub(crate) width: u32,
 }
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Raw<'a> {
-    #[serde(borrow, default)]
-    jid: Cow<'a, str>,
-    #[serde(borrow, default)]
-    jobtype: Cow<'a, str>,
-    args: Option<Vec<IgnoredAny>>,
-    #[serde(borrow)]
-    queue: Option<Cow<'a, str>>,
+    jid: Option<Text<'a>>,
+    jobtype: Option<Text<'a>>,
+    args: Option<Vec<Sound>>,
+    queue: Option<Text<'a>>,
     priority: Option<i64>,
     retry: Option<i64>,
     reserve_for: Option<i64>,
-    #[serde(borrow)]
-    at: Option<Cow<'a, str>>,
+    at: Option<Text<'a>>,
     custom: Option<Map<String, Value>>,
+}
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Not derived, which would pass over the fields that are not named here without looking whether they can be read.
+impl<'de> Deserialize<'de> for Raw<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+struct Fields;
+
+impl<'de> Visitor<'de> for Fields {
+    type Value = Raw<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a job, which is an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Raw<'de>, A::Error> {
+        let mut raw = Raw::default();
+        while let Some(Text(name)) = fields.next_key()? {
+            match &*name {
+                "jid" => once(&mut raw.jid, "jid", &mut fields)?,
+                "jobtype" => once(&mut raw.jobtype, "jobtype", &mut fields)?,
+                "args" => once(&mut raw.args, "args", &mut fields)?,
+                "queue" => once(&mut raw.queue, "queue", &mut fields)?,
+                "priority" => once(&mut raw.priority, "priority", &mut fields)?,
+                "retry" => once(&mut raw.retry, "retry", &mut fields)?,
+                "reserve_for" => once(&mut raw.reserve_for, "reserve_for", &mut fields)?,
+                "at" => once(&mut raw.at, "at", &mut fields)?,
+                "custom" => once(&mut raw.custom, "custom", &mut fields)?,
+                _ => drop(fields.next_value::<Sound>()?),
+            }
+        }
+        Ok(raw)
+    }
+}
+
+/// Of two fields of one name some readers take the first, others the last.
+fn once<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
+    field: &mut Option<T>,
+    name: &'static str,
+    fields: &mut A,
+) -> Result<(), A::Error> {
+    if field.is_some() {
+        return Err(A::Error::duplicate_field(name));
+    }
+    *field = fields.next_value()?;
+    Ok(())
 }
 
 impl Job {
     /// Reads a job of the Faktory work protocol.
     pub(crate) fn parse(payload: &[u8]) -> Result<Self, TasksError> {
-        let raw: Raw<'_> = serde_json::from_slice(payload).map_err(|error| wrong(format!("invalid JSON: {error}")))?;
-        // An array would be read as the fields in their order.
-        if !payload.trim_ascii_start().starts_with(b"{") {
-            return Err(wrong("a job is a JSON object"));
+        let invalid = |reason: &dyn fmt::Display| wrong(format!("invalid JSON: {reason}"));
+        let text = std::str::from_utf8(payload).map_err(|error| invalid(&error))?;
+        let raw: Raw<'_> = serde_json::from_str(text).map_err(|error| invalid(&error))?;
+        let (jid, kind) = names(raw.jid, raw.jobtype)?;
+        if raw.args.is_none() {
+            return Err(wrong("jobs must have an args parameter"));
         }
-        check_names(&raw)?;
-        let queue = raw.queue.filter(|queue| !queue.is_empty()).unwrap_or(Cow::Borrowed(QUEUE_DEFAULT));
+        let queue = said(raw.queue).unwrap_or(Cow::Borrowed(QUEUE_DEFAULT));
         check_queue(&queue)?;
         Ok(Self {
             queue: queue.into_owned(),
             priority: priority(raw.priority)?,
             retry: raw.retry.map_or(RETRY_DEFAULT, |retry| retry.clamp(-1, i64::from(i32::MAX)) as i32),
             reserve_ms: reserve_ms(raw.reserve_for)?,
-            at_ms: raw.at.filter(|at| !at.is_empty()).map(|at| time("at", &at)).transpose()?,
+            at_ms: said(raw.at).map(|at| time("at", &at)).transpose()?,
             hints: Hints::read(&raw.custom.unwrap_or_default()),
-            jid: raw.jid.into_owned(),
-            kind: raw.jobtype.into_owned(),
+            jid,
+            kind,
         })
     }
 }
 
-fn check_names(raw: &Raw<'_>) -> Result<(), TasksError> {
-    if raw.jid.chars().count() < JID_CHARS_MIN {
+/// A text that is there and not empty.
+fn said(text: Option<Text<'_>>) -> Option<Cow<'_, str>> {
+    text.map(|Text(text)| text).filter(|text| !text.is_empty())
+}
+
+fn names(jid: Option<Text<'_>>, kind: Option<Text<'_>>) -> Result<(String, String), TasksError> {
+    let jid = said(jid).unwrap_or_default();
+    if jid.chars().count() < JID_CHARS_MIN {
         return Err(wrong("jobs must have a reasonable jid parameter"));
     }
-    if raw.jobtype.is_empty() {
-        return Err(wrong("jobs must have a jobtype parameter"));
-    }
-    if raw.args.is_none() {
-        return Err(wrong("jobs must have an args parameter"));
-    }
-    if raw.jid.len() > NAME_BYTES_MAX || raw.jobtype.len() > NAME_BYTES_MAX {
+    let kind = said(kind).ok_or_else(|| wrong("jobs must have a jobtype parameter"))?;
+    if jid.len() > NAME_BYTES_MAX || kind.len() > NAME_BYTES_MAX {
         return Err(wrong(format!("jid and jobtype have at most {NAME_BYTES_MAX} bytes")));
     }
-    Ok(())
+    Ok((jid.into_owned(), kind.into_owned()))
 }
 
 /// Queue names are those of Faktory: letters, digits, and `.`, `_`, `-`.
@@ -217,5 +271,20 @@ mod tests {
         check_refused(&with(r#","reserve_for":86401"#), "one day");
         check_refused(&with(r#","at":"tomorrow""#), "'at'");
         check_refused(&with(&format!(r#","custom":{}1{}"#, "[".repeat(200), "]".repeat(200))), "invalid");
+        check_refused(&with(r#","jid":"87654321""#), "duplicate field");
+    }
+
+    /// One such job would end every worker that takes it, one after the other.
+    #[test]
+    fn what_a_worker_could_not_read_is_refused_wherever_it_stands() {
+        for value in [r#""\ud800""#, "1e999", &format!("{}{}", "[".repeat(200), "]".repeat(200))] {
+            for (args, more) in [(value, "null"), ("1", value)] {
+                let job = format!(r#"{{"jid":"12345678","jobtype":"x","args":[{args}],"more":{more}}}"#);
+                check_refused(&job, "invalid JSON");
+            }
+            check_refused(&format!(r#"{{"jid":"12345678","jobtype":"x","args":[],"custom":{{"a":{value}}}}}"#), "invalid");
+        }
+        let bytes = b"{\"jid\":\"12345678\",\"jobtype\":\"x\",\"args\":[\"\xff\xfe\"]}";
+        assert!(Job::parse(bytes).unwrap_err().to_string().contains("invalid JSON"));
     }
 }

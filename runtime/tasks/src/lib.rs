@@ -27,6 +27,7 @@ mod rank;
 mod service;
 mod shared;
 mod sight;
+mod sound;
 mod state;
 mod table;
 mod task;

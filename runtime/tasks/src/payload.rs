@@ -1,14 +1,18 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use chrono::{DateTime, SecondsFormat};
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 use crate::{
     clock::{Moment, wall_ms},
     task::{Failure, Task},
 };
 
+/// What stands where nothing is said.
+const NULL: &str = "null";
+
 /// What the server adds to a job when it hands it out, and only what the job does not say itself. The job as pushed stays
-/// as it is, byte for byte; what is added stands behind it, in the same object.
+/// as it is, byte for byte; what is added stands behind it, in the same object, or in the place of a null.
 #[derive(Debug)]
 pub(crate) struct Given {
     queue: String,
@@ -30,22 +34,29 @@ struct Past<'a> {
     backtrace: &'a [String],
 }
 
-/// Whether a job says it itself.
+/// What a job says itself; null: it has the name and says nothing.
 #[derive(Default, Deserialize)]
-struct Present {
-    enqueued_at: Option<IgnoredAny>,
-    queue: Option<IgnoredAny>,
-    failure: Option<IgnoredAny>,
+struct Present<'a> {
+    #[serde(borrow, default, deserialize_with = "even_null")]
+    enqueued_at: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "even_null")]
+    queue: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "even_null")]
+    failure: Option<&'a RawValue>,
 }
 
-impl Present {
-    fn has(&self, name: &str) -> bool {
+fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+impl Present<'_> {
+    fn field(&self, name: &str) -> Option<&str> {
         let field = match name {
-            "enqueued_at" => &self.enqueued_at,
-            "queue" => &self.queue,
-            _ => &self.failure,
+            "enqueued_at" => self.enqueued_at,
+            "queue" => self.queue,
+            _ => self.failure,
         };
-        field.is_some()
+        field.map(RawValue::get)
     }
 }
 
@@ -81,17 +92,35 @@ impl Given {
 /// The job with what is added to it.
 pub(crate) fn complete(job: Bytes, given: &Given) -> Bytes {
     let Some(body) = job.trim_ascii_end().strip_suffix(b"}") else { return job };
-    let present: Present = serde_json::from_slice(&job).unwrap_or_default();
-    let mut completed = BytesMut::with_capacity(job.len() + 256);
-    completed.put_slice(body);
+    let present: Present<'_> = serde_json::from_slice(&job).unwrap_or_default();
+    // Of two fields of one name some readers take the first, others the last: what is there is not added again.
+    let (mut said, mut missing) = (Vec::new(), Vec::new());
     for (name, value) in given.fields() {
-        // Of two fields of one name some readers take the first, others the last.
-        if !present.has(name) {
-            completed.put_slice(format!(",\"{name}\":{value}").as_bytes());
+        match present.field(name) {
+            None => missing.push((name, value)),
+            Some(NULL) => said.extend(present.field(name).map(|null| (offset(&job, null), value))),
+            Some(_) => {}
         }
+    }
+    said.sort_unstable();
+    let mut completed = BytesMut::with_capacity(job.len() + 256);
+    let mut copied = 0;
+    for (at, value) in said {
+        completed.put_slice(body.get(copied..at).unwrap_or_default());
+        completed.put_slice(value.as_bytes());
+        copied = at + NULL.len();
+    }
+    completed.put_slice(body.get(copied..).unwrap_or_default());
+    for (name, value) in missing {
+        completed.put_slice(format!(",\"{name}\":{value}").as_bytes());
     }
     completed.put_u8(b'}');
     completed.freeze()
+}
+
+/// Where a part of the job begins in it.
+fn offset(job: &[u8], part: &str) -> usize {
+    part.as_ptr() as usize - job.as_ptr() as usize
 }
 
 fn text(text: &str) -> String {
@@ -107,4 +136,28 @@ pub(crate) fn time(at_ms: u64) -> String {
 /// The time of day now, in the form of RFC 3339.
 pub(crate) fn now() -> String {
     time(wall_ms())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(job: &'static str, expected: &str) {
+        let failure = Failure { failed_at_ms: 0, kind: "E".into(), message: "no".into(), backtrace: Vec::new() };
+        let given = Given { queue: "q".into(), enqueued_ms: 0, attempt: 1, retry: 2, failure: Some(failure) };
+        let completed = complete(Bytes::from_static(job.as_bytes()), &given);
+        let failure = r#"{"retry_count":0,"remaining":1,"failed_at":"1970-01-01T00:00:00.000Z","message":"no","errtype":"E"}"#;
+        let expected = expected.replace("TIME", r#""1970-01-01T00:00:00.000Z""#).replace("FAILURE", failure);
+        assert_eq!(std::str::from_utf8(&completed), Ok(&*expected));
+    }
+
+    #[test]
+    fn what_the_job_does_not_say_is_added_once() {
+        check(r#"{"a":1}"#, r#"{"a":1,"enqueued_at":TIME,"queue":"q","failure":FAILURE}"#);
+        check(r#"{"queue":"own","a":"null"}"#, r#"{"queue":"own","a":"null","enqueued_at":TIME,"failure":FAILURE}"#);
+        check(
+            r#"{"failure": null ,"queue":null,"enqueued_at":null}"#,
+            r#"{"failure": FAILURE ,"queue":"q","enqueued_at":TIME}"#,
+        );
+    }
 }
