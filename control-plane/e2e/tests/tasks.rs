@@ -41,7 +41,7 @@ fn order(worker: &mut FaktoryClient, count: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn each_strategy_has_its_own_order_and_a_swap_leaves_the_waiting_where_they_are() {
+async fn each_strategy_has_its_own_order_and_what_waits_at_a_swap_is_not_overtaken() {
     let dev = Dev::start("100", 1).unwrap();
     let (mut producer, mut worker) = (client(&dev, None), client(&dev, Some("w")));
     let jobs = [("low-long", 1, 900), ("mid-short", 5, 10), ("top-mid-", 9, 500)];
@@ -55,13 +55,13 @@ async fn each_strategy_has_its_own_order_and_a_swap_leaves_the_waiting_where_the
         jobs.iter().for_each(|(jid, priority, estimate_ms)| push(&mut producer, jid, *priority, *estimate_ms));
         assert_eq!(order(&mut worker, 3), expected, "{}", plugin.name);
     }
-    // What waits was placed by its acceptance: what comes after a swap to the shortest first overtakes it.
+    // What waits is ranked anew by the shortest first, or runs before what comes: it is the shortest.
     push(&mut producer, "waits---", 9, 1);
     let sjf = dev.publish("scheduling-sjf").await.unwrap();
     dev.activate_for(Scheduling, &sjf).await.unwrap();
     push(&mut producer, "long----", 1, 1_000);
     push(&mut producer, "short---", 1, 10);
-    assert_eq!(order(&mut worker, 3), ["short---", "long----", "waits---"]);
+    assert_eq!(order(&mut worker, 3), ["waits---", "short---", "long----"]);
     assert!(dev.admin().delete("scheduling").await.unwrap().is_success());
     dev.slot_reported(Scheduling, "the fallback", |slot, _| slot.active.is_none()).await.unwrap();
     push(&mut producer, "usual---", 5, 1);

@@ -7,12 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use switchyard_sdk::{
     export_scheduling,
+    lifecycle::Interests,
     random::Random,
     scheduling::{Backoff, Failure, Placement, QueueView, Retry, Scheduling, Task, Verdict},
 };
-
-/// Of tasks with equal ranks the one that was accepted first runs first: that is the whole policy.
-const RANK: f64 = 0.0;
 
 /// What an operator can set.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -29,19 +27,30 @@ pub struct Fifo {
     random: Random,
 }
 
+/// That is the whole policy.
+fn rank_of(task: &Task) -> f64 {
+    task.accepted_ms as f64
+}
+
 impl Scheduling for Fifo {
     type Configuration = Configuration;
+
+    const INTERESTS: Interests = Interests::NONE.with_ranks_once();
 
     fn new(configuration: Configuration, seed: u64) -> Result<Self, String> {
         Ok(Self { retry: configuration.retry, random: Random::new(seed) })
     }
 
-    fn submit(&mut self, _now_ms: u64, _task: &Task, _queue: &QueueView) -> Verdict {
-        Verdict::Accept(Placement::at(RANK))
+    fn submit(&mut self, _now_ms: u64, task: &Task, _queue: &QueueView) -> Verdict {
+        Verdict::Accept(Placement::at(rank_of(task)))
     }
 
     fn failed(&mut self, _now_ms: u64, task: &Task, _failure: Failure) -> Retry {
-        self.retry.retry(task, RANK, &mut self.random)
+        self.retry.retry(task, rank_of(task), &mut self.random)
+    }
+
+    fn rank(&mut self, _now_ms: u64, task: &Task) -> f64 {
+        rank_of(task)
     }
 }
 

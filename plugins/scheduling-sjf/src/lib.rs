@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use switchyard_sdk::{
     export_scheduling,
+    lifecycle::Interests,
     random::Random,
     scheduling::{Backoff, Failure, Placement, QueueView, Retry, Scheduling, Task, Verdict},
 };
@@ -45,6 +46,8 @@ impl Sjf {
 impl Scheduling for Sjf {
     type Configuration = Configuration;
 
+    const INTERESTS: Interests = Interests::NONE.with_ranks_once();
+
     fn new(configuration: Configuration, seed: u64) -> Result<Self, String> {
         Ok(Self { configuration, random: Random::new(seed) })
     }
@@ -56,6 +59,10 @@ impl Scheduling for Sjf {
     fn failed(&mut self, _now_ms: u64, task: &Task, _failure: Failure) -> Retry {
         let rank = self.rank_of(task);
         self.configuration.retry.retry(task, rank, &mut self.random)
+    }
+
+    fn rank(&mut self, _now_ms: u64, task: &Task) -> f64 {
+        self.rank_of(task)
     }
 }
 

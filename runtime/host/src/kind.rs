@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use switchyard_types::Interests;
 use wasmtime::{Store, component};
 
@@ -17,6 +19,9 @@ pub(crate) trait Kind: Send + Sync + Sized + 'static {
 
     /// The hooks that return a decision; one is named by its place here.
     const ASKED: &'static [&'static str];
+    /// How long a caller waits for a shard that is busy, after a short spin; then the fallback decides. Zero where a decision is
+    /// not worth waiting for.
+    const WAIT_MAX: Duration = Duration::ZERO;
 
     /// Finds the functions in an instance and checks their types.
     fn bind(store: &mut Store<GuestState>, instance: &component::Instance) -> wasmtime::Result<Self::Calls>;
@@ -63,4 +68,21 @@ pub(crate) trait Kind: Send + Sync + Sized + 'static {
         table: &Self::Table,
         shard: usize,
     ) -> Result<(), CallError>;
+
+    /// Tells the table that another instance decides from now on. Most kinds keep nothing that depends on who decided.
+    fn took_over(_: &Self::Table, _: usize) {}
+
+    /// Slices that are due after a tick.
+    fn slices(_: &Interests) -> usize {
+        0
+    }
+
+    /// One slice of work that nobody waits for and that is too long for one hold of the shard; none: there is nothing to do.
+    /// `due` is what is left of those that the last tick has made due.
+    fn slice<'a>(_: &'a Self::Table, _: usize, _: &Interests, _: &mut usize) -> Option<Slice<'a, Self::Calls>> {
+        None
+    }
 }
+
+/// A call of an instance, at this time of the engine.
+pub(crate) type Slice<'a, C> = Box<dyn FnOnce(&mut Instance<C>, u64) -> Result<(), CallError> + 'a>;

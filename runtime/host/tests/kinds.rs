@@ -70,6 +70,8 @@ impl QueueTable for Engine {
     fn load(&self, _: usize) -> Load {
         Load::default()
     }
+    fn took_over(&self, _: usize) {}
+    fn unranked(&self, _: usize, _: usize, _: &mut Vec<Task>) {}
     fn ranked(&self, _: usize, _: usize, _: &mut Vec<Task>) {}
     fn rerank(&self, _: usize, _: &[Task], _: &[f64]) {}
 }

@@ -8,11 +8,12 @@ use crate::{
     TaskId, TasksError,
     clock::wall_ms,
     job::Job,
+    owner::Owner,
     placement::{self, Placement, Retry},
     rank::Rank,
     shared::{SHARD, Shared},
     sight::Seen,
-    state::{Arrival, Claim, Failing, LOST, State, Ticket},
+    state::{Arrival, Claim, Failing, LOST, Ticket},
     task::Failure,
 };
 
@@ -42,8 +43,8 @@ pub(crate) fn offer(shared: &Shared, job: Job, payload: &[u8]) -> Result<Arrived
         // next checkpoint.
         let payload = Bytes::copy_from_slice(payload);
         let ticket = shared.change(|state, now_ms| {
-            let placement = stand(state, &job, decided);
-            let ticket = state.arrive(now_ms, Arrival { invited, job, payload, placement, at_ms });
+            let standing = state.stand(&job.queue, job.priority, decided);
+            let ticket = state.arrive(now_ms, Arrival { invited, job, payload, standing, at_ms });
             if decided.is_none() {
                 state.tell(id, EventKind::Placed, |_| 0);
             }
@@ -59,16 +60,6 @@ fn refuse(shared: &Shared, reason: &str) -> TasksError {
     TasksError::Refused(reason.to_owned())
 }
 
-fn stand(state: &mut State, job: &Job, decided: Option<Placement>) -> Placement {
-    match decided {
-        Some(placement) => {
-            state.remember_rank(&job.queue, placement.rank);
-            placement
-        }
-        None => state.stand_in(&job.queue, job.priority),
-    }
-}
-
 /// The host has refused ranks that are not finite.
 fn read(placement: scheduling::Placement) -> Option<Placement> {
     Rank::new(placement.rank).map(|rank| Placement { rank, delay_ms: placement.delay_ms })
@@ -78,6 +69,14 @@ fn read(placement: scheduling::Placement) -> Option<Placement> {
 pub(crate) fn fail(shared: &Shared, claim: Claim<'_>, failure: Failure) -> Option<Ticket> {
     let failing = shared.change(|state, _| state.failing(claim))?;
     failed(shared, failing, failure)
+}
+
+/// Whoever held these tasks is gone. Others come in between two of them: a worker may have held thousands.
+pub(crate) async fn gone(shared: &Shared, owner: &Owner, message: &str) {
+    for failing in shared.read(|state| state.held_by(owner)) {
+        lost(shared, failing, message);
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The lease of a task has ended without a word.
@@ -110,12 +109,12 @@ fn settle(shared: &Shared, failing: Failing, failure: Failure, decided: Option<R
     // Without a random number the task waits the whole time.
     let random = getrandom::u64().unwrap_or(u64::MAX);
     shared.change(|state, now_ms| {
-        let retry = decided.unwrap_or_else(|| state.stand_in_retry(&failing, random));
+        let fate = state.fate(&failing, decided, random);
         if decided.is_none() {
-            let kind = if retry == Retry::GiveUp { EventKind::Removed } else { EventKind::Placed };
+            let kind = if fate.is_some() { EventKind::Placed } else { EventKind::Removed };
             state.tell(failing.id, kind, |_| 0);
         }
-        let ticket = state.fail(now_ms, failing, failure, retry);
+        let ticket = state.fail(now_ms, failing, failure, fate);
         if ticket.is_none() {
             state.correct(&failing);
         }

@@ -1,10 +1,14 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::{
     LeaseId, TaskId, TasksError,
+    owner::Owner,
     payload::{self, Given},
     shared::Shared,
     state::{Handout, WaiterId},
@@ -26,8 +30,8 @@ pub struct Leased {
 
 /// The next task of these queues, or none within `wait`. Whoever drops this loses nothing: the task goes to the next worker.
 pub(crate) async fn fetch(
-    shared: &Shared,
-    worker: &str,
+    shared: &Arc<Shared>,
+    owner: &Owner,
     queues: &[&str],
     wait: Duration,
 ) -> Result<Option<Leased>, TasksError> {
@@ -35,29 +39,57 @@ pub(crate) async fn fetch(
     if queues.is_empty() || queues.len() > QUEUES_MAX {
         return Err(TasksError::Invalid(format!("fetch names 1 to {QUEUES_MAX} queues")));
     }
-    let worker: Arc<str> = Arc::from(worker);
     let queues: Vec<Arc<str>> = queues.iter().map(|queue| Arc::from(*queue)).collect();
-    let (send, receive) = oneshot::channel();
-    let taken = shared
-        .change(|state, now_ms| state.take(now_ms, &worker, &queues).ok_or_else(|| state.wait(worker, queues, send)));
-    let handout = match taken {
-        Ok(handout) => Some(handout),
-        Err(waiter) => Place { shared, waiter, receive }.wait(wait).await,
-    };
-    handout.map(|handout| complete(shared, handout)).transpose()
+    let until = Instant::now() + wait;
+    while let Some(taken) = take(shared, owner, &queues, until).await {
+        // A task that was deleted as it was handed out is nothing to its worker: there may be another one.
+        if let Some(leased) = complete(shared, taken).await? {
+            return Ok(Some(leased));
+        }
+    }
+    Ok(None)
 }
 
-fn complete(shared: &Shared, handout: Handout) -> Result<Leased, TasksError> {
-    let Handout { id, lease } = handout;
+async fn take<'a>(shared: &'a Shared, owner: &Owner, queues: &[Arc<str>], until: Instant) -> Option<Taken<'a>> {
+    let (send, receive) = oneshot::channel();
+    let taken = shared.change(|state, now_ms| {
+        state.take(now_ms, owner, queues).ok_or_else(|| state.wait(owner.clone(), queues.to_vec(), send))
+    });
+    let handout = match taken {
+        Ok(handout) => Some(handout),
+        Err(waiter) => Place { shared, waiter, receive }.wait(until).await,
+    };
+    handout.map(|handout| Taken { shared, handout: Some(handout) })
+}
+
+async fn complete(shared: &Arc<Shared>, mut taken: Taken<'_>) -> Result<Option<Leased>, TasksError> {
+    let Some(Handout { id, lease }) = taken.handout else { return Ok(None) };
     let moment = shared.clock.moment();
     let given = shared.read(|state| state.task(id).map(|task| Given::of(task, moment)));
-    let job = shared.database.job(id).and_then(|job| job.ok_or(TasksError::NotFound(id)));
-    match (given, job) {
-        (Some(given), Ok(job)) => Ok(Leased { id, lease, job: payload::complete(job, &given) }),
-        (None, _) => Err(TasksError::NotFound(id)),
-        (Some(_), Err(error)) => {
-            shared.change(|state, now_ms| state.give_back(now_ms, handout));
-            Err(error)
+    let (Some(given), Some(job)) = (given, job(shared, id).await?) else { return Ok(None) };
+    taken.handout = None;
+    Ok(Some(Leased { id, lease, job: payload::complete(job, &given) }))
+}
+
+/// The job of a task. What is not in memory may have to wait for the disk, and this thread serves others.
+async fn job(shared: &Arc<Shared>, id: TaskId) -> Result<Option<Bytes>, TasksError> {
+    if let Some(known) = shared.database.recent_job(id) {
+        return Ok(known);
+    }
+    let shared = Arc::clone(shared);
+    tokio::task::spawn_blocking(move || shared.database.job(id)).await.map_err(TasksError::disk)?
+}
+
+/// A task on its way to a worker: given back where it does not get there.
+struct Taken<'a> {
+    shared: &'a Shared,
+    handout: Option<Handout>,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if let Some(handout) = self.handout {
+            self.shared.change(|state, now_ms| state.give_back(now_ms, handout));
         }
     }
 }
@@ -70,8 +102,8 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    async fn wait(mut self, wait: Duration) -> Option<Handout> {
-        let answer = tokio::time::timeout(wait, &mut self.receive).await;
+    async fn wait(mut self, until: Instant) -> Option<Handout> {
+        let answer = tokio::time::timeout_at(until.into(), &mut self.receive).await;
         answer.ok()?.ok()
     }
 }

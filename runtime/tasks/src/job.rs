@@ -282,7 +282,10 @@ mod tests {
                 let job = format!(r#"{{"jid":"12345678","jobtype":"x","args":[{args}],"more":{more}}}"#);
                 check_refused(&job, "invalid JSON");
             }
-            check_refused(&format!(r#"{{"jid":"12345678","jobtype":"x","args":[],"custom":{{"a":{value}}}}}"#), "invalid");
+            check_refused(
+                &format!(r#"{{"jid":"12345678","jobtype":"x","args":[],"custom":{{"a":{value}}}}}"#),
+                "invalid",
+            );
         }
         let bytes = b"{\"jid\":\"12345678\",\"jobtype\":\"x\",\"args\":[\"\xff\xfe\"]}";
         assert!(Job::parse(bytes).unwrap_err().to_string().contains("invalid JSON"));

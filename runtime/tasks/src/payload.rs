@@ -146,7 +146,8 @@ mod tests {
         let failure = Failure { failed_at_ms: 0, kind: "E".into(), message: "no".into(), backtrace: Vec::new() };
         let given = Given { queue: "q".into(), enqueued_ms: 0, attempt: 1, retry: 2, failure: Some(failure) };
         let completed = complete(Bytes::from_static(job.as_bytes()), &given);
-        let failure = r#"{"retry_count":0,"remaining":1,"failed_at":"1970-01-01T00:00:00.000Z","message":"no","errtype":"E"}"#;
+        let failure =
+            r#"{"retry_count":0,"remaining":1,"failed_at":"1970-01-01T00:00:00.000Z","message":"no","errtype":"E"}"#;
         let expected = expected.replace("TIME", r#""1970-01-01T00:00:00.000Z""#).replace("FAILURE", failure);
         assert_eq!(std::str::from_utf8(&completed), Ok(&*expected));
     }

@@ -5,6 +5,9 @@ pub(crate) struct Rank(u64);
 const SIGN: u64 = 1 << 63;
 
 impl Rank {
+    /// No rank is lower.
+    pub(crate) const LOWEST: Self = Self(0);
+
     /// None where the number is not finite: it would have no place.
     pub(crate) fn new(rank: f64) -> Option<Self> {
         rank.is_finite().then(|| Self::turned(rank))

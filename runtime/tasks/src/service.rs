@@ -1,4 +1,5 @@
 use std::{
+    convert::Infallible,
     io::{self, Write as _},
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
@@ -8,12 +9,12 @@ use std::{
 use switchyard_listen::Account;
 use tokio::{
     net::{TcpListener, TcpStream},
-    task::JoinSet,
+    task::{JoinError, JoinSet},
     time::MissedTickBehavior,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Tasks, TasksError, decide, faktory::Connection, figures::Counters};
+use crate::{Tasks, TasksError, decide, faktory::Connection, figures::Counters, owner::Owner};
 
 /// How long connections may finish what they do when the service stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -51,11 +52,12 @@ impl TasksService {
     /// Serves until `stop` or until the file fails, then lets connections finish what they do, for five seconds at most.
     pub async fn run(self, stop: CancellationToken) -> Result<(), TasksError> {
         let stop = stop.child_token();
-        let mut clients = JoinSet::new();
+        let (mut clients, mut chores) = (JoinSet::new(), JoinSet::new());
+        chores.spawn(pass_time(self.tasks.clone()));
+        chores.spawn(watch_workers(self.tasks.clone()));
         let served = tokio::select! {
             served = self.accept(&stop, &mut clients) => served,
-            never = pass_time(&self.tasks) => match never {},
-            never = watch_workers(&self.tasks) => match never {},
+            Some(ended) = chores.join_next() => Err(broken_off(ended)),
             () = failure(&self.tasks) => Err(TasksError::Failed),
         };
         stop.cancel();
@@ -64,11 +66,13 @@ impl TasksService {
             tracing::warn!(clients = clients.len(), "clients did not finish in time and are cut off");
             clients.shutdown().await;
         }
+        // They hold the tasks, which are closed with the last who does.
+        chores.shutdown().await;
         served
     }
 
     async fn accept(&self, stop: &CancellationToken, clients: &mut JoinSet<()>) -> Result<(), TasksError> {
-        let (mut errors, mut number) = (0, 0);
+        let mut errors = 0;
         loop {
             tokio::select! {
                 biased;
@@ -77,8 +81,7 @@ impl TasksService {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => {
                         errors = 0;
-                        number += 1;
-                        self.welcome(stream, number, stop, clients);
+                        self.welcome(stream, stop, clients);
                     }
                     Err(error) if errors >= ACCEPT_ERRORS_MAX => return Err(TasksError::Listen(error)),
                     Err(error) => {
@@ -91,7 +94,7 @@ impl TasksService {
         }
     }
 
-    fn welcome(&self, stream: TcpStream, number: u64, stop: &CancellationToken, clients: &mut JoinSet<()>) {
+    fn welcome(&self, stream: TcpStream, stop: &CancellationToken, clients: &mut JoinSet<()>) {
         if clients.len() >= self.tasks.config().connections_max {
             Counters::count(&self.tasks.shared().counters.refused);
             refuse(stream);
@@ -100,7 +103,7 @@ impl TasksService {
         // A socket that does not take the option still works.
         let _ = stream.set_nodelay(true);
         let tasks = self.tasks.clone();
-        let connection = Connection::new(stream, tasks.clone(), number, &self.account, self.started, stop.clone());
+        let connection = Connection::new(stream, tasks.clone(), &self.account, self.started, stop.clone());
         clients.spawn(async move {
             let _present = Present::new(tasks);
             connection.run().await;
@@ -131,12 +134,24 @@ impl Drop for Present {
     }
 }
 
+/// A loop without an end has ended: it has panicked, and so does whoever runs the service.
+fn broken_off(ended: Result<Infallible, JoinError>) -> TasksError {
+    match ended.map_err(JoinError::try_into_panic) {
+        Ok(never) => match never {},
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // Nobody stops them but the runtime at its end.
+        Err(Err(_)) => TasksError::Failed,
+    }
+}
+
 /// Lets delayed tasks run and leases end when their time comes.
-async fn pass_time(tasks: &Tasks) -> std::convert::Infallible {
+async fn pass_time(tasks: Tasks) -> Infallible {
     let shared = tasks.shared();
     loop {
-        let ended = shared.change(|state, now_ms| state.pass_time(now_ms, TURN_TASKS));
-        ended.into_iter().for_each(|failing| decide::lost(shared, failing, "the lease ran out"));
+        for failing in shared.change(|state, now_ms| state.pass_time(now_ms, TURN_TASKS)) {
+            decide::lost(shared, failing, "the lease ran out");
+            tokio::task::yield_now().await;
+        }
         tokio::task::yield_now().await;
         let next = shared.read(|state| state.next_timer_ms());
         let until = next.map(|at_ms| Duration::from_millis(at_ms.saturating_sub(shared.clock.now_ms())));
@@ -155,16 +170,15 @@ async fn sleep(duration: Option<Duration>) {
 }
 
 /// Gives up workers that do not beat.
-async fn watch_workers(tasks: &Tasks) -> std::convert::Infallible {
+async fn watch_workers(tasks: Tasks) -> Infallible {
     let mut ticks = tokio::time::interval(SILENCE_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         for worker in tasks.workers().give_up(Instant::now()) {
             tracing::info!(worker, "a worker has been silent for too long: its tasks go to others");
-            let held = tasks.shared().read(|state| state.held_by(&worker));
-            held.into_iter()
-                .for_each(|failing| decide::lost(tasks.shared(), failing, "the worker was silent for too long"));
+            let owner = Owner::from(worker.as_str());
+            decide::gone(tasks.shared(), &owner, "the worker was silent for too long").await;
         }
     }
 }

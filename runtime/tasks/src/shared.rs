@@ -80,7 +80,7 @@ impl Shared {
         let (answer, handouts, sooner, work, due) = {
             let mut guarded = self.table.guarded.lock();
             let state = &mut guarded.state;
-            state.events.listen(self.slot.wants());
+            state.listen(self.slot.wants());
             let (timer, before) = (state.next_timer_ms(), state.work());
             // Read under the lock: the times of two changes are in the order of the changes.
             let answer = change(state, self.clock.now_ms());

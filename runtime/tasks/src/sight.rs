@@ -49,5 +49,5 @@ pub(crate) fn resident(task: &Task, moment: Moment) -> Option<scheduling::Reside
         Phase::Waiting => (task.ready_ms, false),
         Phase::Arriving { due_ms } | Phase::Delayed { due_ms } => (*due_ms, false),
     };
-    Some(scheduling::Resident { task: self::task(task, moment), rank: task.rank.value(), due_ms, leased })
+    Some(scheduling::Resident { task: self::task(task, moment), rank: task.place.rank.value(), due_ms, leased })
 }

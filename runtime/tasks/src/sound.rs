@@ -71,7 +71,9 @@ mod tests {
 
     #[test]
     fn what_a_reader_would_refuse_is_not_sound() {
-        for json in ["null", "true", "-1", "18446744073709551616", "1e308", r#""\ud83d\ude00""#, r#"{"a":[{},[1,"é"]]}"#] {
+        for json in
+            ["null", "true", "-1", "18446744073709551616", "1e308", r#""\ud83d\ude00""#, r#"{"a":[{},[1,"é"]]}"#]
+        {
             check(json, true);
         }
         let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));

@@ -1,12 +1,7 @@
 use parking_lot::{Condvar, Mutex};
 use switchyard_host::scheduling::{Event, Load, QueueTable, Resident, Task};
 
-use crate::{
-    TaskId,
-    clock::Clock,
-    rank::Rank,
-    state::{State, Work},
-};
+use crate::{TaskId, clock::Clock, rank::Rank, state::State};
 
 /// Slices of a walk for new ranks in one tick: of many delayed tasks or dead letters a tick passes so many, and goes on in the
 /// next.
@@ -52,6 +47,15 @@ impl QueueTable for Table {
         self.guarded.lock().state.load()
     }
 
+    fn took_over(&self, _: usize) {
+        self.guarded.lock().state.take_over();
+    }
+
+    fn unranked(&self, _: usize, max: usize, into: &mut Vec<Task>) {
+        let moment = self.clock.moment();
+        self.guarded.lock().state.unranked(moment, max, into);
+    }
+
     fn ranked(&self, _: usize, max: usize, into: &mut Vec<Task>) {
         let (moment, before) = (self.clock.moment(), into.len());
         for _ in 0..RANKED_SLICES_MAX {
@@ -69,11 +73,6 @@ impl QueueTable for Table {
             if let Some(rank) = Rank::new(*rank) {
                 guarded.state.rerank(TaskId(task.id), rank);
             }
-        }
-        let work = guarded.state.work() > Work::Nothing;
-        drop(guarded);
-        if work {
-            self.work.notify_one();
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::{LeaseId, TaskId, job::Hints, rank::Rank};
+use crate::{LeaseId, TaskId, job::Hints, owner::Owner, place::Place};
 
 /// A task as it stands in memory. Its job stays on disk until a worker takes it.
 #[derive(Debug, Clone)]
@@ -19,7 +19,7 @@ pub(crate) struct Task {
     pub(crate) ready_ms: u64,
     /// Failures so far.
     pub(crate) attempt: u32,
-    pub(crate) rank: Rank,
+    pub(crate) place: Place,
     pub(crate) phase: Phase,
     pub(crate) failure: Option<Box<Failure>>,
 }
@@ -43,7 +43,7 @@ pub(crate) enum Phase {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Lease {
     pub(crate) id: LeaseId,
-    pub(crate) worker: Arc<str>,
+    pub(crate) owner: Owner,
     pub(crate) since_ms: u64,
     pub(crate) until_ms: u64,
 }

@@ -4,12 +4,13 @@ use bytes::Bytes;
 use switchyard_host::{Host, scheduling::SchedulingSlot};
 
 use crate::{
-    LeaseId, Leased, QueueFigures, TaskId, TaskState, TaskView, TasksConfig, TasksError, TasksFigures, WorkerState,
+    LeaseId, Leased, QueueFigures, TaskId, TaskState, TaskView, TasksConfig, TasksError, TasksFigures,
     clock::{Clock, Moment, wall_ms},
     decide::{self, Arrived},
     disk::{self, Database},
     fetch,
-    job::Job,
+    job::{self, Job},
+    owner::Owner,
     shared::Shared,
     state::{Claim, Filter, Handout, Limits, State, Ticket},
     task::Failure,
@@ -24,6 +25,9 @@ const KIND_BYTES_MAX: usize = 200;
 const BACKTRACE_LINES_MAX: usize = 50;
 /// Bytes of one line of a backtrace that are kept.
 const BACKTRACE_LINE_BYTES_MAX: usize = 500;
+
+/// Jobs of one push that are offered before others have their turn.
+const OFFERS_AT_ONCE: usize = 64;
 
 /// The tasks: a handle that is cheap to clone. A method that changes something returns when the change is as safe as the
 /// durability says.
@@ -78,7 +82,7 @@ impl Tasks {
         let decode = |(id, record): &(TaskId, Vec<u8>)| disk::decode(*id, record, now_ms, wall_ms);
         let tasks = content.records.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
         let limits = Limits { tasks_max: config.tasks_max, dead_max: config.dead_max };
-        let state = State::new(limits, content.next_id, tasks, content.paused);
+        let state = State::new(limits, content.next_id, now_ms, tasks, content.paused);
         let workers = Workers::new(state.holders());
         let shared = Shared::new(host, clock, database, state);
         let writer = Some(writer::start(Arc::clone(&shared))?);
@@ -95,7 +99,7 @@ impl Tasks {
         &self.inner.config
     }
 
-    pub(crate) fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared
     }
 
@@ -112,7 +116,14 @@ impl Tasks {
 
     /// Takes jobs, each for itself; all of them share one wait.
     pub async fn push_all(&self, jobs: Vec<Bytes>) -> Result<Vec<Result<TaskId, TasksError>>, TasksError> {
-        let offered: Vec<_> = jobs.into_iter().map(|job| self.offer(job)).collect();
+        let mut offered = Vec::with_capacity(jobs.len());
+        for (index, job) in jobs.into_iter().enumerate() {
+            // The strategy is asked about each, and this thread serves others.
+            if index % OFFERS_AT_ONCE == OFFERS_AT_ONCE - 1 {
+                tokio::task::yield_now().await;
+            }
+            offered.push(self.offer(job));
+        }
         let last = offered.iter().flatten().map(|arrived| arrived.ticket).max();
         if let Some(ticket) = last {
             self.shared().safe(ticket).await?;
@@ -131,7 +142,16 @@ impl Tasks {
 
     /// The next task of the first of these queues that has one; none within `wait`.
     pub async fn fetch(&self, worker: &str, queues: &[&str], wait: Duration) -> Result<Option<Leased>, TasksError> {
-        fetch::fetch(self.shared(), worker, queues, wait).await
+        fetch::fetch(self.shared(), &Owner::from(worker), queues, wait).await
+    }
+
+    pub(crate) async fn fetch_for(
+        &self,
+        owner: &Owner,
+        queues: &[&str],
+        wait: Duration,
+    ) -> Result<Option<Leased>, TasksError> {
+        fetch::fetch(self.shared(), owner, queues, wait).await
     }
 
     /// The task is done and forgotten. An error where this lease has ended.
@@ -149,37 +169,25 @@ impl Tasks {
         if held { Ok(()) } else { Err(TasksError::NotHeld(id.to_string())) }
     }
 
-    /// The worker goes on: its lease begins anew.
-    pub async fn renew(&self, id: TaskId, lease: LeaseId) -> Result<(), TasksError> {
-        let held =
-            self.settle(|shared| shared.change(|state, now_ms| state.renew(now_ms, Claim::Lease(id, lease)))).await?;
-        if held { Ok(()) } else { Err(TasksError::NotHeld(id.to_string())) }
-    }
-
     /// Takes back a task that its worker never got.
     pub(crate) fn give_back(&self, id: TaskId, lease: LeaseId) {
         self.shared().change(|state, now_ms| state.give_back(now_ms, Handout { id, lease }));
     }
 
-    /// Asks a worker to take no more tasks, or to end; it hears when it beats. False: no worker of this name is known.
-    pub fn signal(&self, worker: &str, state: WorkerState) -> bool {
-        self.workers().signal(worker, state)
-    }
-
     /// As a worker of the Faktory protocol says it. False: it does not hold the job (any more).
-    pub(crate) async fn acknowledge_job(&self, worker: &str, jid: &str) -> Result<bool, TasksError> {
-        self.settle(|shared| shared.change(|state, now_ms| state.acknowledge(now_ms, Claim::Job { worker, jid }))).await
+    pub(crate) async fn acknowledge_job(&self, owner: &Owner, jid: &str) -> Result<bool, TasksError> {
+        self.settle(|shared| shared.change(|state, now_ms| state.acknowledge(now_ms, Claim::Job { owner, jid }))).await
     }
 
     pub(crate) async fn fail_job(
         &self,
-        worker: &str,
+        owner: &Owner,
         jid: &str,
         (kind, message): (&str, &str),
         backtrace: Vec<String>,
     ) -> Result<bool, TasksError> {
         let failure = failure(kind, message, backtrace);
-        self.settle(|shared| decide::fail(shared, Claim::Job { worker, jid }, failure)).await
+        self.settle(|shared| decide::fail(shared, Claim::Job { owner, jid }, failure)).await
     }
 
     /// Changes something, and waits until it is safe where it was changed.
@@ -240,10 +248,12 @@ impl Tasks {
         }
     }
 
-    /// Has a queue hand nothing out, or hand out again. It still takes tasks. A queue that does not exist stays so.
+    /// Has a queue hand nothing out, or hand out again. It still takes tasks. One that is paused before its first task comes
+    /// is made.
     pub async fn pause(&self, queue: &str, paused: bool) -> Result<(), TasksError> {
         self.shared().check()?;
-        let ticket = self.shared().change(|state, now_ms| state.pause(now_ms, queue, paused));
+        job::check_queue(queue)?;
+        let ticket = self.shared().change(|state, now_ms| state.pause(now_ms, queue, paused))?;
         self.shared().safe(ticket).await
     }
 

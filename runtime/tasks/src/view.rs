@@ -48,7 +48,7 @@ pub struct TaskView {
     pub state: TaskState,
     /// 1 to 9, 9 being the most urgent.
     pub priority: u8,
-    /// Of the waiting tasks the lowest rank runs first.
+    /// Of the waiting tasks that one strategy has placed the lowest rank runs first.
     pub rank: f64,
     /// Failures so far.
     pub attempt: u32,
@@ -82,12 +82,12 @@ impl TaskView {
             queue: task.queue.to_string(),
             state: TaskState::of(&task.phase)?,
             priority: task.priority,
-            rank: task.rank.value(),
+            rank: task.place.rank.value(),
             attempt: task.attempt,
             accepted_at_ms: moment.to_wall(task.accepted_ms),
             left_ms: task.timer_ms().map(|at_ms| at_ms.saturating_sub(moment.now_ms)),
             lease: lease.map(|lease| lease.id),
-            worker: lease.map(|lease| lease.worker.to_string()),
+            worker: lease.map(|lease| lease.owner.to_string()),
             failure: task.failure.as_deref().cloned(),
             job: None,
         })

@@ -1,10 +1,13 @@
 use std::{
     collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
+
+use crate::owner::Owner;
 
 /// A worker that has said nothing for so long is gone: its connections are closed, as Faktory does, and its tasks go to
 /// others without waiting for the end of their leases. Workers must beat at least as often.
@@ -12,7 +15,7 @@ pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// What a worker is asked to do when it beats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum WorkerState {
+pub(crate) enum WorkerState {
     /// Work.
     #[default]
     Running,
@@ -24,7 +27,11 @@ pub enum WorkerState {
 
 /// The processes that work, by the `wid` they gave. One may have many connections.
 #[derive(Debug)]
-pub(crate) struct Workers(Mutex<BTreeMap<String, Worker>>);
+pub(crate) struct Workers {
+    by_wid: Mutex<BTreeMap<String, Worker>>,
+    /// Clients without a name, since the start.
+    nameless: AtomicU64,
+}
 
 #[derive(Debug)]
 struct Worker {
@@ -43,12 +50,18 @@ impl Worker {
 impl Workers {
     /// Workers that held tasks when the file was left have as long to come back as others have to speak.
     pub(crate) fn new(holders: Vec<String>) -> Self {
-        Self(Mutex::new(holders.into_iter().map(|wid| (wid, Worker::new())).collect()))
+        let by_wid = holders.into_iter().map(|wid| (wid, Worker::new())).collect();
+        Self { by_wid: Mutex::new(by_wid), nameless: AtomicU64::new(0) }
+    }
+
+    /// Who a client is that gives no name: as long as its connection lasts.
+    pub(crate) fn nameless(&self) -> Owner {
+        Owner::Connection(self.nameless.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
     /// A connection of this worker. The token is cancelled when the worker is given up.
     pub(crate) fn join(&self, wid: &str) -> CancellationToken {
-        let mut workers = self.0.lock();
+        let mut workers = self.by_wid.lock();
         let worker = workers.entry(wid.to_owned()).or_insert_with(Worker::new);
         worker.heard = Instant::now();
         worker.connections += 1;
@@ -61,14 +74,14 @@ impl Workers {
 
     /// A connection has ended. The worker may come back until it counts as silent.
     pub(crate) fn leave(&self, wid: &str) {
-        if let Some(worker) = self.0.lock().get_mut(wid) {
+        if let Some(worker) = self.by_wid.lock().get_mut(wid) {
             worker.connections = worker.connections.saturating_sub(1);
         }
     }
 
     /// Any command shows that a worker lives. What it is asked to do; none: it is not known.
     pub(crate) fn hear(&self, wid: &str) -> Option<WorkerState> {
-        let mut workers = self.0.lock();
+        let mut workers = self.by_wid.lock();
         let worker = workers.get_mut(wid)?;
         worker.heard = Instant::now();
         Some(worker.state)
@@ -76,7 +89,7 @@ impl Workers {
 
     /// Asks a worker to do something; what has begun to end does not go back. False: there is no such worker.
     pub(crate) fn signal(&self, wid: &str, state: WorkerState) -> bool {
-        let mut workers = self.0.lock();
+        let mut workers = self.by_wid.lock();
         let Some(worker) = workers.get_mut(wid) else { return false };
         worker.state = worker.state.max(state);
         true
@@ -86,7 +99,7 @@ impl Workers {
     pub(crate) fn give_up(&self, now: Instant) -> Vec<String> {
         let silent = |worker: &Worker| now.saturating_duration_since(worker.heard) > SILENCE_MAX;
         let mut gone = Vec::new();
-        self.0.lock().retain(|wid, worker| {
+        self.by_wid.lock().retain(|wid, worker| {
             if silent(worker) {
                 worker.gone.cancel();
                 gone.push(wid.clone());

@@ -125,12 +125,25 @@ async fn a_lease_is_settled_once() {
     let id = push(&tasks, job("aaaaaaaa")).await;
     let held = tasks.fetch("w", &["default"], NO_WAIT).await.unwrap().unwrap();
     assert_eq!(held.id, id);
-    tasks.renew(id, held.lease).await.unwrap();
     tasks.acknowledge(id, held.lease).await.unwrap();
     assert!(matches!(tasks.acknowledge(id, held.lease).await, Err(TasksError::NotHeld(_))));
     assert!(matches!(tasks.fail(id, held.lease, "E", "m").await, Err(TasksError::NotHeld(_))));
     assert!(matches!(tasks.get(id), Err(TasksError::NotFound(_))));
     assert_eq!(tasks.fetch("w", &["default"], NO_WAIT).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_lease_is_not_numbered_as_one_before_a_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut last = switchyard_tasks::LeaseId(0);
+    for _ in 0..3 {
+        let tasks = Tasks::open(&support::host(), config(&folder)).unwrap();
+        let id = push(&tasks, job("aaaaaaaa")).await;
+        let held = tasks.fetch("w", &["default"], NO_WAIT).await.unwrap().unwrap();
+        assert!(held.id == id && held.lease > last, "nothing of the last one is left but the number");
+        last = held.lease;
+        tasks.acknowledge(id, held.lease).await.unwrap();
+    }
 }
 
 #[tokio::test]

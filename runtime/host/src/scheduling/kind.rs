@@ -1,10 +1,24 @@
 use wasmtime::{Store, component};
 
+use std::time::Duration;
+
 use super::{Event, QueueTable, RANKED_MAX, Resident, calls::SchedulingCalls};
 use crate::{
-    CallError, HostError, Strategy, description::BATCH_MAX, guest_state::GuestState, instance::Instance, kind::Kind,
+    CallError, HostError, Strategy,
+    description::BATCH_MAX,
+    guest_state::GuestState,
+    instance::Instance,
+    kind::{Kind, Slice},
 };
 use switchyard_types::Interests;
+
+/// A task that is pushed waits for the disk anyway, and a wrong place costs it more than a moment: so long it waits for
+/// whatever the policy threads have the instance do.
+const WAIT_MAX: Duration = Duration::from_millis(3);
+
+/// Interests in `rank`: once after an instance has taken over, and after every tick.
+const RANK_ONCE: &str = "rank-once";
+const RANK: &str = "rank";
 
 /// Scheduling, as the machinery of all kinds sees it.
 pub(crate) struct Scheduling;
@@ -20,6 +34,7 @@ impl Kind for Scheduling {
     type Resident = Resident;
 
     const ASKED: &'static [&'static str] = &["submit", "failed"];
+    const WAIT_MAX: Duration = WAIT_MAX;
 
     fn bind(store: &mut Store<GuestState>, instance: &component::Instance) -> wasmtime::Result<SchedulingCalls> {
         SchedulingCalls::bind(store, instance)
@@ -75,19 +90,47 @@ impl Kind for Scheduling {
     fn tick(
         instance: &mut Instance<SchedulingCalls>,
         now_ms: u64,
-        interests: &Interests,
+        _: &Interests,
         table: &dyn QueueTable,
         shard: usize,
     ) -> Result<(), CallError> {
-        instance.tick(now_ms, table.load(shard))?;
-        if !interests.events.iter().any(|event| event == "rank") {
-            return Ok(());
-        }
-        let mut tasks = Vec::new();
-        table.ranked(shard, RANKED_MAX, &mut tasks);
-        for chunk in tasks.chunks(BATCH_MAX as usize) {
-            table.rerank(shard, chunk, &instance.rank(now_ms, chunk)?);
-        }
-        Ok(())
+        instance.tick(now_ms, table.load(shard))
     }
+
+    fn took_over(table: &dyn QueueTable, shard: usize) {
+        table.took_over(shard);
+    }
+
+    fn slices(interests: &Interests) -> usize {
+        if asks_for(interests, RANK) { RANKED_MAX.div_ceil(BATCH_MAX as usize) } else { 0 }
+    }
+
+    /// New ranks for one batch: for what another has placed, as long as there is any, then for whose turn it is.
+    fn slice<'a>(
+        table: &'a dyn QueueTable,
+        shard: usize,
+        interests: &Interests,
+        due: &mut usize,
+    ) -> Option<Slice<'a, SchedulingCalls>> {
+        let (mut tasks, max) = (Vec::new(), BATCH_MAX as usize);
+        if asks_for(interests, RANK_ONCE) || asks_for(interests, RANK) {
+            table.unranked(shard, max, &mut tasks);
+        }
+        if tasks.is_empty() && *due > 0 {
+            table.ranked(shard, max, &mut tasks);
+            // The end of a round: nobody is ranked twice in one tick.
+            *due = if tasks.len() < max { 0 } else { *due - 1 };
+        }
+        if tasks.is_empty() {
+            return None;
+        }
+        Some(Box::new(move |instance, now_ms| {
+            table.rerank(shard, &tasks, &instance.rank(now_ms, &tasks)?);
+            Ok(())
+        }))
+    }
+}
+
+fn asks_for(interests: &Interests, name: &str) -> bool {
+    interests.events.iter().any(|event| event == name)
 }

@@ -19,9 +19,17 @@ pub trait QueueTable: Send + Sync + 'static {
     /// Figures since the last call.
     fn load(&self, shard: usize) -> Load;
 
-    /// Appends up to `max` of the waiting tasks, the next ones at every call, round and round.
+    /// Another instance decides from now on. Its ranks do not compare with those of the one before it: what that one has placed
+    /// runs first, until it is ranked anew.
+    fn took_over(&self, shard: usize);
+
+    /// Appends up to `max` of the waiting tasks that the present instance has not placed, those that stand last first. Of
+    /// those that are not ranked yet the first ones still run first.
+    fn unranked(&self, shard: usize, max: usize, into: &mut Vec<Task>);
+
+    /// Appends up to `max` of the waiting tasks, the next ones at every call, round and round; fewer at the end of a round.
     fn ranked(&self, shard: usize, max: usize, into: &mut Vec<Task>);
 
-    /// New ranks for tasks; those that no longer wait are left alone.
+    /// New ranks for tasks, by the present instance; those that no longer wait are left alone.
     fn rerank(&self, shard: usize, tasks: &[Task], ranks: &[f64]);
 }

@@ -40,6 +40,8 @@ pub(super) struct Cell<K: Kind> {
     pub(super) batched: HookMeter,
     pub(super) ticks: HookMeter,
     pub(super) next_tick_ms: u64,
+    /// Slices that the last tick has made due and that are not done.
+    slices_due: usize,
 }
 
 /// What decides in a shard.
@@ -64,6 +66,7 @@ impl<K: Kind> Default for Cell<K> {
             batched: HookMeter::new(true),
             ticks: HookMeter::new(true),
             next_tick_ms: 0,
+            slices_due: 0,
         }
     }
 }
@@ -113,6 +116,23 @@ impl<K: Kind> Cell<K> {
         let result = K::tick(instance, now_ms, &plugin.manifest().interests, table, shard);
         self.ticks.end(sample, &result);
         self.judge(shared, result);
+        self.slices_due = K::slices(&plugin.manifest().interests);
+    }
+
+    /// One slice of what is too long for one hold of the shard. False: there is nothing to do.
+    pub(super) fn slice(&mut self, shared: &Shared<K>, now_ms: u64, table: &K::Table, shard: usize) -> bool {
+        let Some(plugin) = self.running.as_ref().map(|running| running.strategy.plugin().clone()) else { return false };
+        let Some(instance) = live(&mut self.running, shared) else { return false };
+        let interests = &plugin.manifest().interests;
+        let Some(slice) = K::slice(table, shard, interests, &mut self.slices_due) else { return false };
+        let sample = self.batched.begin();
+        let result = slice(instance, now_ms);
+        self.batched.end(sample, &result);
+        self.judge(shared, result).is_some()
+    }
+
+    pub(super) fn has_slices_due(&self) -> bool {
+        self.slices_due > 0
     }
 
     /// Says again what the instance must know of its table. It happens when an operator changes a budget: nobody needs

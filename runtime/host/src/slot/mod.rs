@@ -32,7 +32,8 @@ use crate::{
     quarantine::HALF_OPEN_AFTER,
 };
 
-/// A caller that finds its shard busy spins so long and then takes the fallback: a decision is not worth waiting for.
+/// A caller that finds its shard busy spins so long and then takes the fallback: most decisions are not worth waiting for. A
+/// kind whose decisions are says how much longer.
 const SPIN_MAX: Duration = Duration::from_micros(20);
 /// Spins between two looks at the clock.
 const SPINS_PER_LOOK: u32 = 64;
@@ -202,6 +203,9 @@ impl<K: Kind> Shard<K> {
             if let Some(cell) = self.cell.try_lock() {
                 return Some(cell);
             }
+        }
+        if let Some(cell) = (!K::WAIT_MAX.is_zero()).then(|| self.cell.try_lock_for(K::WAIT_MAX)).flatten() {
+            return Some(cell);
         }
         if let Some(asked) = self.asked.get(hook) {
             asked.busy.fetch_add(1, Relaxed);

@@ -14,7 +14,7 @@ use super::{
     cell::{Cell, Running},
     staging::{CATCH_UP_ROUNDS_MAX, OpenTees, StageTimes, Staged, swap_error, timed},
 };
-use crate::{HostError, Strategy, gauges::GenerationGuard, kind::Kind, quarantine::FailureWindow};
+use crate::{HostError, Strategy, gauges::GenerationGuard, kind::Kind, policy::Chore, quarantine::FailureWindow};
 
 /// A call in progress ends within its wall cap; whoever holds a shard longer than this is broken, and the swap gives up.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
@@ -152,10 +152,12 @@ impl<K: Kind> Shared<K> {
                 instance: Some(staged.instance),
                 generation: Arc::clone(&generation),
             }));
+            K::took_over(&table, index);
         }
         self.set_wants(wants);
         self.quarantined_until_ms.store(0, SeqCst);
         drop(cells);
+        self.after_taking_over();
         Ok(Flipped { flip_ms: since.elapsed().as_secs_f64() * 1_000.0, old })
     }
 
@@ -199,7 +201,15 @@ impl<K: Kind> Shared<K> {
         if let Some(running) = &mut cell.running {
             running.instance = Some(staged.instance);
         }
+        K::took_over(&table, index);
+        drop(cell);
+        self.after_taking_over();
         Ok(())
+    }
+
+    /// What new instances have to do that nobody waits for.
+    fn after_taking_over(&self) {
+        (0..self.shards.len()).for_each(|index| self.ask_for(Chore::Tend, index));
     }
 }
 

@@ -10,6 +10,8 @@ use crate::{
 
 /// Batches that one visit delivers before another shard gets its turn.
 const BATCHES_PER_VISIT_MAX: usize = 64;
+/// Slices that one visit does before another shard gets its turn.
+const SLICES_PER_VISIT_MAX: usize = 64;
 
 impl<K: Kind> Chores for Shared<K> {
     fn tend(&self, index: usize) {
@@ -28,9 +30,9 @@ impl<K: Kind> Chores for Shared<K> {
                 let lost = cell.needs_revival();
                 drop(cell);
                 if lost {
-                    self.ask_for(Chore::Restage, index);
+                    return self.ask_for(Chore::Restage, index);
                 }
-                return;
+                return self.slices(index, &table);
             }
         }
         self.enqueue(Chore::Tend, index);
@@ -56,6 +58,17 @@ impl<K: Kind> Chores for Shared<K> {
 }
 
 impl<K: Kind> Shared<K> {
+    /// Slices of what is too long for one hold of the shard: it is let go between them.
+    fn slices(&self, index: usize, table: &K::Table) {
+        let Some(shard) = self.shards.get(index) else { return };
+        for _ in 0..SLICES_PER_VISIT_MAX {
+            if !shard.cell.lock().slice(self, K::now_ms(table), table, index) {
+                return;
+            }
+        }
+        self.ask_for(Chore::Tend, index);
+    }
+
     /// Ticks a shard that is due. Returns whether the strategy wants ticks at all, or waits for its revival.
     fn pass_time_of(&self, index: usize) -> bool {
         let (Some(shard), Some(table)) = (self.shards.get(index), self.table.upgrade()) else { return false };
@@ -72,7 +85,12 @@ impl<K: Kind> Shared<K> {
             self.ask_for(Chore::Restage, index);
             return true;
         }
-        self.tick(&mut cell, &table, index)
+        let fine = self.tick(&mut cell, &table, index);
+        if cell.has_slices_due() {
+            drop(cell);
+            self.ask_for(Chore::Tend, index);
+        }
+        fine
     }
 
     /// Ticks a shard that is due. Returns whether the strategy wants ticks at all.
@@ -91,6 +109,7 @@ impl<K: Kind> Shared<K> {
     pub(super) fn let_caller_tick(&self, cell: &mut Cell<K>, table: &K::Table, index: usize) {
         if self.upkeep == Upkeep::Caller {
             self.tick(cell, table, index);
+            while cell.has_slices_due() && cell.slice(self, K::now_ms(table), table, index) {}
         }
     }
 

@@ -125,6 +125,11 @@ impl QueueTable for TraceQueue {
         Load { waiting, leased, ..std::mem::take(&mut state.load) }
     }
 
+    /// One strategy decides from the first job to the last.
+    fn took_over(&self, _shard: usize) {}
+
+    fn unranked(&self, _shard: usize, _max: usize, _into: &mut Vec<Task>) {}
+
     fn ranked(&self, _shard: usize, max: usize, into: &mut Vec<Task>) {
         let mut state = self.state.lock();
         let len = state.waiting.len();

@@ -105,6 +105,11 @@ impl Database {
         Ok(jobs.get(id.0).map_err(broken)?.map(|job| Bytes::copy_from_slice(job.value())))
     }
 
+    /// The job of a task where it is in memory; none: [`Self::job`] reads the disk for it. `Some(None)`: the task is gone.
+    pub(crate) fn recent_job(&self, id: TaskId) -> Option<Option<Bytes>> {
+        self.pending.lock().job(id)
+    }
+
     /// Writes everything or nothing. When it returns, the batch is as safe as the durability says.
     pub(crate) fn commit(&self, batch: Batch) -> Result<(), TasksError> {
         self.log.lock().append(&batch).map_err(TasksError::disk)?;

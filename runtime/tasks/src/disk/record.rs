@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     LeaseId, TaskId, TasksError,
     job::Hints,
+    owner::Owner,
+    place::{Epoch, Place},
     rank::Rank,
     task::{Failure, Lease, Phase, Task},
 };
@@ -31,6 +33,8 @@ struct Record<'a> {
     attempt: u32,
     /// The bits of the number: its digits might be read back as a neighbour of it.
     rank: u64,
+    #[serde(default)]
+    epoch: u64,
     saved_ms: u64,
     phase: Saved<'a>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,9 +44,20 @@ struct Record<'a> {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Saved<'a> {
-    Ready { left_ms: u64 },
-    Leased { lease: u64, worker: Cow<'a, str>, held_ms: u64, left_ms: u64 },
-    Dead { for_ms: u64 },
+    Ready {
+        left_ms: u64,
+    },
+    Leased {
+        lease: u64,
+        /// None: a connection without a name, which no start finds again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worker: Option<Cow<'a, str>>,
+        held_ms: u64,
+        left_ms: u64,
+    },
+    Dead {
+        for_ms: u64,
+    },
 }
 
 /// A task's record. `now_ms` is by the clock of the tasks, `wall_ms` the time of day.
@@ -60,7 +75,8 @@ pub(crate) fn encode(task: &Task, now_ms: u64, wall_ms: u64) -> Result<Vec<u8>, 
         width: task.hints.width,
         accepted_ms: task.accepted_ms,
         attempt: task.attempt,
-        rank: task.rank.value().to_bits(),
+        rank: task.place.rank.value().to_bits(),
+        epoch: task.place.epoch.0,
         saved_ms: wall_ms,
         phase: save(&task.phase, now_ms),
         failure: task.failure.as_deref().map(Cow::Borrowed),
@@ -76,7 +92,7 @@ fn save(phase: &Phase, now_ms: u64) -> Saved<'_> {
         }
         Phase::Leased(lease) => Saved::Leased {
             lease: lease.id.0,
-            worker: Cow::Borrowed(&lease.worker),
+            worker: lease.owner.wid().map(Cow::Borrowed),
             held_ms: now_ms.saturating_sub(lease.since_ms),
             left_ms: lease.until_ms.saturating_sub(now_ms),
         },
@@ -103,7 +119,10 @@ pub(crate) fn decode(id: TaskId, bytes: &[u8], now_ms: u64, wall_ms: u64) -> Res
         // When a wait before the start began is not kept.
         ready_ms: now_ms,
         attempt: record.attempt,
-        rank: Rank::new(f64::from_bits(record.rank)).ok_or_else(|| wrong(&"its rank is no number"))?,
+        place: Place {
+            epoch: Epoch(record.epoch),
+            rank: Rank::new(f64::from_bits(record.rank)).ok_or_else(|| wrong(&"its rank is no number"))?,
+        },
         phase: restore(record.phase, now_ms, passed_ms),
         failure: record.failure.map(|failure| Box::new(failure.into_owned())),
     })
@@ -114,12 +133,13 @@ fn restore(saved: Saved<'_>, now_ms: u64, passed_ms: u64) -> Phase {
     match saved {
         Saved::Ready { left_ms } if left_ms <= passed_ms => Phase::Waiting,
         Saved::Ready { left_ms } => Phase::Delayed { due_ms: ahead(left_ms) },
-        Saved::Leased { lease, worker, held_ms, left_ms } => Phase::Leased(Lease {
-            id: LeaseId(lease),
-            worker: Arc::from(worker),
-            since_ms: now_ms.saturating_sub(held_ms.saturating_add(passed_ms)),
-            until_ms: ahead(left_ms),
-        }),
+        Saved::Leased { lease, worker, held_ms, left_ms } => {
+            let owner = worker.map_or(Owner::Connection(0), |wid| Owner::from(&*wid));
+            // A worker comes back under its name and goes on; a connection does not.
+            let until_ms = if owner.wid().is_some() { ahead(left_ms) } else { now_ms };
+            let since_ms = now_ms.saturating_sub(held_ms.saturating_add(passed_ms));
+            Phase::Leased(Lease { id: LeaseId(lease), owner, since_ms, until_ms })
+        }
         Saved::Dead { for_ms } => Phase::Dead { since_ms: now_ms.saturating_sub(for_ms.saturating_add(passed_ms)) },
     }
 }
@@ -144,7 +164,7 @@ mod tests {
             accepted_ms: 900,
             ready_ms: 900,
             attempt: 2,
-            rank: Rank::new(0.1 + 0.2).unwrap(),
+            place: Place { epoch: Epoch(6), rank: Rank::new(0.1 + 0.2).unwrap() },
             phase,
             failure: Some(Box::new(failure)),
         }
@@ -156,8 +176,8 @@ mod tests {
         let read = decode(TaskId(9), &record, 10_000, read_wall_ms).unwrap();
         assert_eq!(read.phase, expected);
         assert_eq!(
-            (read.rank, read.hints, read.failure),
-            (task(Phase::Waiting).rank, task(Phase::Waiting).hints, task(Phase::Waiting).failure)
+            (read.place, read.hints, read.failure),
+            (task(Phase::Waiting).place, task(Phase::Waiting).hints, task(Phase::Waiting).failure)
         );
     }
 
@@ -170,10 +190,12 @@ mod tests {
         // A clock that was set back takes nothing.
         check(Phase::Delayed { due_ms: 1_500 }, 3, Phase::Delayed { due_ms: 10_500 });
         check(Phase::Dead { since_ms: 400 }, 50_100, Phase::Dead { since_ms: 9_300 });
-        let lease =
-            |since_ms, until_ms| Phase::Leased(Lease { id: LeaseId(5), worker: "w".into(), since_ms, until_ms });
+        let of = |owner, since_ms, until_ms| Phase::Leased(Lease { id: LeaseId(5), owner, since_ms, until_ms });
+        let lease = |since_ms, until_ms| of(Owner::from("w"), since_ms, until_ms);
         check(lease(900, 61_000), 51_000, lease(8_900, 69_000));
         check(lease(900, 61_000), u64::MAX, lease(0, 10_000));
+        // A connection without a name is gone.
+        check(of(Owner::Connection(7), 900, 61_000), 51_000, of(Owner::Connection(0), 8_900, 10_000));
     }
 
     #[test]

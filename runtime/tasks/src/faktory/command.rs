@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use super::{bulk, info, reply};
-use crate::{Leased, Tasks, TasksError, WorkerState, job};
+use crate::{Leased, Tasks, TasksError, job, owner::Owner, workers::WorkerState};
 
 /// How long a worker waits for a task: Faktory's, which clients allow for.
 const FETCH_WAIT: Duration = Duration::from_secs(2);
@@ -15,10 +15,8 @@ const REPEATED_CHARS_MAX: usize = 40;
 /// Who speaks.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// What its leases are under.
-    pub(super) worker: String,
-    /// The name it gave as a worker.
-    pub(super) wid: Option<String>,
+    /// Who holds what it fetches.
+    pub(super) owner: Owner,
 }
 
 #[derive(Deserialize)]
@@ -114,14 +112,14 @@ async fn push_bulk(tasks: &Tasks, array: &Bytes, out: &mut Vec<u8>) -> Result<()
 /// A job that its worker does not hold (any more) is nothing to it, as in Faktory: its answer is OK, and it is counted.
 async fn acknowledge(tasks: &Tasks, session: &Session, json: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
     let ack: Ack = serde_json::from_slice(json).map_err(|error| format!("invalid ACK: {error}"))?;
-    done(tasks.acknowledge_job(&session.worker, &ack.jid).await.map(drop), out)
+    done(tasks.acknowledge_job(&session.owner, &ack.jid).await.map(drop), out)
 }
 
 async fn fail(tasks: &Tasks, session: &Session, json: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
     let fail: Fail = serde_json::from_slice(json).map_err(|error| format!("invalid FAIL: {error}"))?;
     let (kind, message) = (fail.errtype.unwrap_or_default(), fail.message.unwrap_or_default());
     let backtrace = fail.backtrace.unwrap_or_default();
-    let failed = tasks.fail_job(&session.worker, &fail.jid, (&kind, &message), backtrace).await;
+    let failed = tasks.fail_job(&session.owner, &fail.jid, (&kind, &message), backtrace).await;
     let held = failed.and_then(|held| if held { Ok(()) } else { Err(TasksError::NotHeld(fail.jid)) });
     done(held, out)
 }
@@ -179,11 +177,11 @@ async fn queue(tasks: &Tasks, arguments: &[u8], out: &mut Vec<u8>) -> Result<(),
 
 /// Waits for a task as this worker may: one that is to end gets none.
 pub(super) async fn fetch(tasks: &Tasks, session: &Session, queues: &[String]) -> Result<Option<Leased>, TasksError> {
-    let state = session.wid.as_deref().and_then(|wid| tasks.workers().hear(wid)).unwrap_or_default();
+    let state = session.owner.wid().and_then(|wid| tasks.workers().hear(wid)).unwrap_or_default();
     if state != WorkerState::Running {
         tokio::time::sleep(FETCH_WAIT).await;
         return Ok(None);
     }
     let queues: Vec<&str> = queues.iter().map(String::as_str).collect();
-    tasks.fetch(&session.worker, &queues, FETCH_WAIT).await
+    tasks.fetch_for(&session.owner, &queues, FETCH_WAIT).await
 }

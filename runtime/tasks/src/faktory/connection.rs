@@ -15,7 +15,7 @@ use super::{
     lines::{Line, Lines},
     reply,
 };
-use crate::{Tasks, TasksError, figures::Counters};
+use crate::{Tasks, TasksError, decide, figures::Counters, owner::Owner};
 
 /// How long a client may take to say who it is.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -63,15 +63,13 @@ impl Connection {
     pub(crate) fn new(
         stream: TcpStream,
         tasks: Tasks,
-        number: u64,
         account: &Arc<Account>,
         started: Instant,
         stop: CancellationToken,
     ) -> Self {
         let lines = Lines::new(HELLO_BYTES_MAX);
         let line_since = None;
-        // A client that takes tasks without a name has its own for as long as it is here.
-        let session = Session { worker: format!("connection {number}"), wid: None };
+        let session = Session { owner: tasks.workers().nameless() };
         let (share, gone) = (account.share(), CancellationToken::new());
         Self { stream, tasks, session, lines, out: Vec::new(), share, started, line_since, stop, gone }
     }
@@ -83,12 +81,14 @@ impl Connection {
             Ok(Err(end)) => end,
             Err(_) => End::Cut,
         };
-        if let Some(wid) = &self.session.wid {
-            self.tasks.workers().leave(wid);
+        match self.session.owner.wid() {
+            Some(wid) => self.tasks.workers().leave(wid),
+            // Nobody can come back for what it holds.
+            None => decide::gone(self.tasks.shared(), &self.session.owner, "the connection has ended").await,
         }
         if end != End::Closed {
             Counters::count(&self.tasks.shared().counters.cut);
-            tracing::debug!(worker = self.session.worker, ?end, "a client was cut off");
+            tracing::debug!(worker = %self.session.owner, ?end, "a client was cut off");
         }
     }
 
@@ -122,7 +122,7 @@ impl Connection {
         self.lines.line_bytes_max = config.line_bytes_max.max(config.job_bytes_max + HELLO_BYTES_MAX);
         if let Some(wid) = wid.filter(|wid| !wid.is_empty()) {
             self.gone = self.tasks.workers().join(&wid);
-            self.session = Session { worker: wid.clone(), wid: Some(wid) };
+            self.session = Session { owner: Owner::from(wid.as_str()) };
         }
     }
 
@@ -178,7 +178,7 @@ impl Connection {
 
     async fn carry_out(&mut self, line: &bytes::Bytes) -> Result<(), End> {
         Counters::count(&self.tasks.shared().counters.commands);
-        if let Some(wid) = &self.session.wid {
+        if let Some(wid) = self.session.owner.wid() {
             self.tasks.workers().hear(wid);
         }
         let uptime = self.started.elapsed().as_secs();

@@ -7,7 +7,7 @@ use super::{Change, State, Ticket, queue::Queue};
 use crate::{
     TaskId, TasksError,
     job::Job,
-    placement::Placement,
+    place::Standing,
     task::{Phase, Task},
 };
 
@@ -31,7 +31,7 @@ pub(crate) struct Arrival {
     pub(crate) invited: Invited,
     pub(crate) job: Job,
     pub(crate) payload: Bytes,
-    pub(crate) placement: Placement,
+    pub(crate) standing: Standing,
     /// When the job itself says that it may run.
     pub(crate) at_ms: Option<u64>,
 }
@@ -51,8 +51,8 @@ impl State {
 
     /// Takes a job. Nobody gets it before it is as safe as was promised: else it might run, be lost, and be pushed again.
     pub(crate) fn arrive(&mut self, now_ms: u64, arrival: Arrival) -> Ticket {
-        let Arrival { invited: Invited { id, accepted_ms, .. }, job, payload, placement, at_ms } = arrival;
-        let due_ms = now_ms.saturating_add(placement.delay_ms).max(at_ms.unwrap_or(0));
+        let Arrival { invited: Invited { id, accepted_ms, .. }, job, payload, standing, at_ms } = arrival;
+        let due_ms = now_ms.saturating_add(standing.delay_ms).max(at_ms.unwrap_or(0));
         let due_ms = due_ms.min(now_ms.saturating_add(DELAY_MAX_MS));
         // It was there when the task was invited.
         let queue = self.index.intern(&job.queue);
@@ -70,7 +70,7 @@ impl State {
             accepted_ms,
             ready_ms: accepted_ms,
             attempt: 0,
-            rank: placement.rank,
+            place: standing.place,
             phase: Phase::Arriving { due_ms },
             failure: None,
         };
@@ -81,15 +81,14 @@ impl State {
     }
 
     /// Makes the queue of this name. A new one takes the place of one that holds nothing where there are too many.
-    fn room_for(&mut self, name: &str) -> Result<(), TasksError> {
+    pub(super) fn room_for(&mut self, name: &str) -> Result<Arc<str>, TasksError> {
         if !self.index.queues.contains_key(name) && self.index.queues.len() >= QUEUES_MAX {
             let idle = self.index.queues.iter().find(|(_, queue)| queue.tasks == 0 && !queue.paused);
             let idle = idle.map(|(name, _)| Arc::clone(name));
             let idle = idle.ok_or(TasksError::Full("there are too many queues: use one that exists"))?;
             self.index.queues.remove(&idle);
         }
-        self.index.intern(name);
-        Ok(())
+        Ok(self.index.intern(name))
     }
 
     /// Lets a task in that is safe now.
@@ -114,13 +113,13 @@ impl State {
     }
 
     /// Puts a task into the place that was decided for it.
-    pub(super) fn place(&mut self, now_ms: u64, id: TaskId, placement: Placement) -> Ticket {
-        // The index knows a waiting task by its rank.
+    pub(super) fn place(&mut self, now_ms: u64, id: TaskId, standing: Standing) -> Ticket {
+        // The index knows a waiting task by its place.
         let Some(task) = self.tasks.get_mut(&id) else { return self.last_ticket() };
         self.index.take(task);
-        task.rank = placement.rank;
+        task.place = standing.place;
         self.index.add(task);
-        let due_ms = now_ms.saturating_add(placement.delay_ms.min(DELAY_MAX_MS));
+        let due_ms = now_ms.saturating_add(standing.delay_ms.min(DELAY_MAX_MS));
         self.ready_at(now_ms, id, due_ms);
         self.touch(id)
     }

@@ -6,6 +6,7 @@ use std::{
 use super::queue::Queue;
 use crate::{
     TaskId,
+    owner::Owner,
     task::{Phase, Task},
 };
 
@@ -19,6 +20,8 @@ pub(super) struct Index {
     pub(super) dead: BTreeSet<(u64, TaskId)>,
     /// Leased tasks by their `jid`: one name may have been pushed more than once.
     pub(super) held: HashMap<Arc<str>, Vec<TaskId>>,
+    /// Leased tasks by who holds them.
+    pub(super) owned: HashMap<Owner, BTreeSet<TaskId>>,
 }
 
 impl Index {
@@ -42,10 +45,11 @@ impl Index {
         queue.tasks += 1;
         match &task.phase {
             Phase::Arriving { .. } => {}
-            Phase::Waiting => drop(queue.waiting.insert((task.rank, id))),
+            Phase::Waiting => drop(queue.waiting.insert((task.place, id))),
             Phase::Delayed { .. } => queue.delayed += 1,
-            Phase::Leased(_) => {
+            Phase::Leased(lease) => {
                 queue.leased += 1;
+                self.owned.entry(lease.owner.clone()).or_default().insert(id);
                 self.held.entry(Arc::clone(&task.jid)).or_default().push(id);
             }
             Phase::Dead { since_ms } => {
@@ -62,11 +66,11 @@ impl Index {
         queue.tasks -= 1;
         match &task.phase {
             Phase::Arriving { .. } => {}
-            Phase::Waiting => drop(queue.waiting.remove(&(task.rank, id))),
+            Phase::Waiting => drop(queue.waiting.remove(&(task.place, id))),
             Phase::Delayed { .. } => queue.delayed -= 1,
-            Phase::Leased(_) => {
+            Phase::Leased(lease) => {
                 queue.leased -= 1;
-                self.let_go(task);
+                self.let_go(task, &lease.owner);
             }
             Phase::Dead { since_ms } => {
                 queue.dead -= 1;
@@ -78,7 +82,13 @@ impl Index {
         }
     }
 
-    fn let_go(&mut self, task: &Task) {
+    fn let_go(&mut self, task: &Task, owner: &Owner) {
+        if let Some(owned) = self.owned.get_mut(owner) {
+            owned.remove(&task.id);
+            if owned.is_empty() {
+                self.owned.remove(owner);
+            }
+        }
         let Some(held) = self.held.get_mut(&task.jid) else { return };
         held.retain(|id| *id != task.id);
         if held.is_empty() {

@@ -5,7 +5,7 @@ use switchyard_host::scheduling::EventKind;
 use super::{Change, State, Ticket};
 use crate::{
     QueueFigures, TaskId, TaskState, TasksError,
-    placement::Placement,
+    place::Standing,
     task::{Phase, Task},
 };
 
@@ -57,12 +57,12 @@ impl State {
             // A dead one has all its attempts again: whoever sends it back has changed something.
             Phase::Dead { .. } | Phase::Delayed { .. } | Phase::Arriving { .. } => {
                 let dead = matches!(task.phase, Phase::Dead { .. });
-                let placement = Placement { rank: task.rank, delay_ms: 0 };
+                let standing = Standing { place: task.place, delay_ms: 0 };
                 if let Some(task) = self.tasks.get_mut(&id).filter(|_| dead) {
                     task.attempt = 0;
                 }
                 self.tell(id, EventKind::Placed, |_| 0);
-                Ok(self.place(now_ms, id, placement))
+                Ok(self.place(now_ms, id, standing))
             }
         }
     }
@@ -93,18 +93,18 @@ impl State {
         next
     }
 
-    /// Has a queue hand nothing out, or hand out again. A queue that does not exist stays so.
-    pub(crate) fn pause(&mut self, now_ms: u64, name: &str, paused: bool) -> Ticket {
-        let Some((name, queue)) = self.index.queues.get_key_value(name) else { return self.last_ticket() };
-        if queue.paused == paused {
-            return self.last_ticket();
+    /// Has a queue hand nothing out, or hand out again. One that is to be paused is made: what comes into it waits.
+    pub(crate) fn pause(&mut self, now_ms: u64, name: &str, paused: bool) -> Result<Ticket, TasksError> {
+        let known = self.index.queues.get(name).map(|queue| queue.paused);
+        if known.unwrap_or(false) == paused {
+            return Ok(self.last_ticket());
         }
-        let name = Arc::clone(name);
+        let name = self.room_for(name)?;
         self.index.queue_mut(&name).paused = paused;
         if !paused {
             self.serve_all(now_ms, &name);
         }
-        self.stage(Change::Pause(name, paused))
+        Ok(self.stage(Change::Pause(name, paused)))
     }
 
     /// Gives waiting tasks to waiting workers until one of them is out.

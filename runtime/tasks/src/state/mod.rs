@@ -33,8 +33,13 @@ use self::{index::Index, waiters::Waiters};
 use crate::{
     LeaseId, TaskId, TasksError,
     disk::Batch,
+    place::Epoch,
     task::{Phase, Task},
 };
+
+/// Leases begin at the present millisecond times this, so that a number is not used again after a start: no process hands
+/// out a million tasks a second all its life. Thousandths of a millisecond since 1970 stay exact in a double until 2255.
+const LEASES_PER_MS: u64 = 1_000;
 
 /// Bounds that the state keeps.
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +81,8 @@ pub(crate) struct State {
     tasks: BTreeMap<TaskId, Task>,
     index: Index,
     waiters: Waiters,
+    /// Of whoever decides.
+    epoch: Epoch,
     /// What the strategy has not been told yet.
     pub(crate) events: EventBuffer,
     /// The waiting task that was offered last for a new rank.
@@ -108,17 +115,18 @@ pub(crate) struct Totals {
 }
 
 impl State {
-    /// The state as a file had it.
-    pub(crate) fn new(limits: Limits, next_id: u64, tasks: Vec<Task>, paused: Vec<String>) -> Self {
+    /// The state as a file had it. `now_ms` does not go back from one start to the next.
+    pub(crate) fn new(limits: Limits, next_id: u64, now_ms: u64, tasks: Vec<Task>, paused: Vec<String>) -> Self {
         let mut state = Self {
             limits,
             tasks: BTreeMap::new(),
             index: Index::default(),
             waiters: Waiters::default(),
+            epoch: Epoch::after(tasks.iter().map(|task| task.place.epoch).max()),
             events: EventBuffer::default(),
             ranked: None,
             next_id,
-            next_lease: 1,
+            next_lease: now_ms.saturating_mul(LEASES_PER_MS),
             staged: VecDeque::new(),
             unhurried: HashSet::new(),
             tickets: 0,

@@ -2,20 +2,20 @@ use std::collections::BTreeSet;
 
 use switchyard_host::scheduling::QueueView;
 
-use crate::{TaskId, rank::Rank};
+use crate::{TaskId, place::Place};
 
 /// What one queue holds and has done.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     /// All of its tasks, also those on their way in.
     pub(super) tasks: u64,
-    /// What could run now: the lowest rank first, then the one that was accepted first.
-    pub(super) waiting: BTreeSet<(Rank, TaskId)>,
+    /// What could run now: the lowest place first, then the one that was accepted first.
+    pub(super) waiting: BTreeSet<(Place, TaskId)>,
     pub(super) delayed: u64,
     pub(super) leased: u64,
     pub(super) dead: u64,
     /// Where the strategy has put a task last.
-    pub(super) rank_given: Option<Rank>,
+    pub(super) given: Option<Place>,
     /// It hands nothing out.
     pub(super) paused: bool,
     pub(super) pushed: u64,

@@ -4,8 +4,8 @@ use super::{Claim, State, Ticket};
 use crate::{
     LeaseId, TaskId,
     job::Hints,
-    placement::Retry,
-    rank::Rank,
+    owner::Owner,
+    place::{Place, Standing},
     task::{Failure, Phase, Task},
 };
 
@@ -23,7 +23,7 @@ pub(crate) struct Failing {
     pub(crate) hints: Hints,
     pub(crate) accepted_ms: u64,
     /// Where it stood.
-    pub(crate) rank: Rank,
+    pub(crate) place: Place,
     pub(crate) retry: i32,
     /// Failures, this one included.
     pub(crate) attempt: u32,
@@ -31,9 +31,9 @@ pub(crate) struct Failing {
 
 impl Failing {
     fn of(task: &Task) -> Option<Self> {
-        let Task { id, priority, hints, accepted_ms, rank, retry, attempt, .. } = *task;
+        let Task { id, priority, hints, accepted_ms, place, retry, attempt, .. } = *task;
         let (lease, attempt) = (task.lease()?.id, attempt.saturating_add(1));
-        Some(Self { id, lease, priority, hints, accepted_ms, rank, retry, attempt })
+        Some(Self { id, lease, priority, hints, accepted_ms, place, retry, attempt })
     }
 }
 
@@ -63,7 +63,14 @@ impl State {
     }
 
     /// Does what was decided for a task that has failed. None: its lease has ended meanwhile, and with it the failure.
-    pub(crate) fn fail(&mut self, now_ms: u64, failing: Failing, failure: Failure, retry: Retry) -> Option<Ticket> {
+    /// `fate`: where it stands from now on; none: it is given up.
+    pub(crate) fn fail(
+        &mut self,
+        now_ms: u64,
+        failing: Failing,
+        failure: Failure,
+        fate: Option<Standing>,
+    ) -> Option<Ticket> {
         let id = self.find(Claim::Lease(failing.id, failing.lease))?;
         let task = self.tasks.get_mut(&id)?;
         self.totals.failed += 1;
@@ -75,15 +82,15 @@ impl State {
         queue.lost += lost;
         task.attempt = failing.attempt;
         task.failure = Some(Box::new(failure));
-        match retry {
-            Retry::Again(placement) => Some(self.place(now_ms, id, placement)),
+        match fate {
+            Some(standing) => Some(self.place(now_ms, id, standing)),
             // As Faktory has it: no retry wanted, no memory wanted.
-            Retry::GiveUp if task.retry == 0 => {
+            None if task.retry == 0 => {
                 self.totals.discarded += 1;
                 queue.discarded += 1;
                 Some(self.remove(id))
             }
-            Retry::GiveUp => Some(self.bury(now_ms, id)),
+            None => Some(self.bury(now_ms, id)),
         }
     }
 
@@ -121,18 +128,16 @@ impl State {
         ended
     }
 
-    /// Everything that a worker holds.
-    pub(crate) fn held_by(&self, worker: &str) -> Vec<Failing> {
-        let held = self.index.held.values().flatten().filter_map(|id| self.tasks.get(id));
-        held.filter(|task| task.lease().is_some_and(|lease| *lease.worker == *worker)).filter_map(Failing::of).collect()
+    /// Everything that somebody holds.
+    pub(crate) fn held_by(&self, owner: &Owner) -> Vec<Failing> {
+        let held = self.index.owned.get(owner).into_iter().flatten().filter_map(|id| self.tasks.get(id));
+        held.filter_map(Failing::of).collect()
     }
 
     /// The workers that hold something.
     pub(crate) fn holders(&self) -> Vec<String> {
-        let mut workers: Vec<String> =
-            self.tasks.values().filter_map(|task| task.lease().map(|lease| lease.worker.to_string())).collect();
-        workers.sort();
-        workers.dedup();
+        let mut workers: Vec<_> = self.index.owned.keys().filter_map(Owner::wid).map(str::to_owned).collect();
+        workers.sort_unstable();
         workers
     }
 }

@@ -9,7 +9,8 @@ use crate::{
     clock::{Moment, wall_ms},
     disk,
     job::Job,
-    placement,
+    owner::Owner,
+    placement::{self, Placement},
     rank::Rank,
     task::Failure,
 };
@@ -20,7 +21,7 @@ const WORKERS: [&str; 2] = ["w", "x"];
 const START_MS: u64 = 1_000_000;
 
 fn empty() -> State {
-    State::new(LIMITS, 1, Vec::new(), Vec::new())
+    State::new(LIMITS, 1, START_MS, Vec::new(), Vec::new())
 }
 
 fn arrival(queue: &str, priority: u8, retry: i32, at_ms: Option<u64>) -> Arrival {
@@ -29,15 +30,16 @@ fn arrival(queue: &str, priority: u8, retry: i32, at_ms: Option<u64>) -> Arrival
     );
     let job = Job::parse(json.as_bytes()).unwrap();
     let invited = Invited { id: TaskId(0), accepted_ms: 0, queue: QueueView::default() };
-    Arrival { invited, job, payload: Bytes::from(json), placement: placement::fallback(priority), at_ms }
+    let standing = empty().stand(queue, priority, None);
+    Arrival { invited, job, payload: Bytes::from(json), standing, at_ms }
 }
 
 /// What `decide.rs` does.
 fn decide(state: &mut State, now_ms: u64, failing: Failing, kind: &str, random: u64) {
     let failure = Failure { failed_at_ms: 0, kind: kind.into(), message: "m".into(), backtrace: Vec::new() };
-    let retry = placement::fallback_retry(failing.priority, failing.attempt, failing.retry, random);
-    assert!(state.fail(now_ms, failing, failure.clone(), retry).is_some());
-    assert!(state.fail(now_ms, failing, failure, retry).is_none(), "a lease fails once");
+    let fate = state.fate(&failing, None, random);
+    assert!(state.fail(now_ms, failing, failure.clone(), fate).is_some());
+    assert!(state.fail(now_ms, failing, failure, fate).is_none(), "a lease fails once");
 }
 
 fn fail(state: &mut State, now_ms: u64, claim: Claim<'_>, random: u64) -> bool {
@@ -74,7 +76,7 @@ fn pushed(state: &mut State, now_ms: u64, arrival: Arrival) -> TaskId {
 
 fn take(state: &mut State, now_ms: u64, worker: &str) -> Option<Handout> {
     let queues = QUEUES.map(Arc::from);
-    state.take(now_ms, &Arc::from(worker), &queues)
+    state.take(now_ms, &Owner::from(worker), &queues)
 }
 
 #[derive(Debug, Clone)]
@@ -243,7 +245,6 @@ fn follow(state: &mut State, model: &mut Model, step: Step) {
             if let Some(Handout { id, lease }) = nth(&stale, n) {
                 assert!(state.acknowledge(START_MS, Claim::Lease(id, lease)).is_none());
                 assert!(!fail(state, now_ms, Claim::Lease(id, lease), 0));
-                assert!(state.renew(now_ms, Claim::Lease(id, lease)).is_none());
             }
         }
         Step::Retry { nth: n } => {
@@ -280,7 +281,7 @@ fn follow(state: &mut State, model: &mut Model, step: Step) {
             write(state, now_ms);
             let records = state.tasks.values().map(|task| (task.id, disk::encode(task, now_ms, now_ms).unwrap()));
             let tasks = records.map(|(id, record)| disk::decode(id, &record, now_ms, now_ms).unwrap()).collect();
-            *state = State::new(LIMITS, state.next_id, tasks, Vec::new());
+            *state = State::new(LIMITS, state.next_id, now_ms, tasks, Vec::new());
         }
     }
 }
@@ -313,18 +314,17 @@ fn a_lease_that_ends_fences_its_worker() {
     let id = pushed(&mut state, START_MS, arrival("a", 5, 25, None));
     let first = take(&mut state, START_MS, "w").unwrap();
     pass_time(&mut state, START_MS + 59_999);
-    assert!(state.renew(START_MS + 59_999, Claim::Lease(id, first.lease)).is_some());
+    assert!(state.task(id).unwrap().lease().is_some(), "it has its time");
     pass_time(&mut state, START_MS + 60_000);
-    assert!(state.task(id).unwrap().lease().is_some(), "a lease that was renewed goes on");
-    pass_time(&mut state, START_MS + 119_999);
     assert_eq!(state.task(id).unwrap().failure.as_ref().unwrap().kind, "lost");
     pass_time(&mut state, START_MS + 200_000);
     let second = take(&mut state, START_MS + 200_000, "x").unwrap();
     assert_ne!(first.lease, second.lease);
-    let late = [Claim::Lease(id, first.lease), Claim::Job { worker: "w", jid: "12345678" }];
+    let [w, x] = WORKERS.map(Owner::from);
+    let late = [Claim::Lease(id, first.lease), Claim::Job { owner: &w, jid: "12345678" }];
     assert!(late.into_iter().all(|claim| state.acknowledge(START_MS, claim).is_none()));
     assert_eq!(state.totals.late, 2);
-    assert!(state.acknowledge(START_MS, Claim::Job { worker: "x", jid: "12345678" }).is_some());
+    assert!(state.acknowledge(START_MS, Claim::Job { owner: &x, jid: "12345678" }).is_some());
 }
 
 #[test]
@@ -335,7 +335,7 @@ fn a_worker_that_is_gone_loses_what_it_held_and_nobody_else_does() {
     }
     let held = ["w", "x", "w"].map(|worker| take(&mut state, START_MS, worker).unwrap());
     assert_eq!(state.holders(), ["w", "x"]);
-    for failing in state.held_by("w") {
+    for failing in state.held_by(&Owner::from("w")) {
         decide(&mut state, START_MS, failing, LOST, 0);
     }
     assert_eq!(state.holders(), ["x"]);
@@ -348,7 +348,7 @@ fn the_worker_that_has_waited_longest_is_served_first() {
     let mut state = empty();
     let wait = |state: &mut State, worker: &str, queues: &[&str]| {
         let (send, receive) = tokio::sync::oneshot::channel();
-        let id = state.wait(Arc::from(worker), queues.iter().map(|queue| Arc::from(*queue)).collect(), send);
+        let id = state.wait(Owner::from(worker), queues.iter().map(|queue| Arc::from(*queue)).collect(), send);
         (id, receive)
     };
     let (_, _first) = wait(&mut state, "w", &["b"]);
@@ -366,7 +366,7 @@ fn the_worker_that_has_waited_longest_is_served_first() {
 
 #[test]
 fn bounds_are_kept() {
-    let mut state = State::new(Limits { tasks_max: 2, dead_max: 1 }, 1, Vec::new(), Vec::new());
+    let mut state = State::new(Limits { tasks_max: 2, dead_max: 1 }, 1, START_MS, Vec::new(), Vec::new());
     for _ in 0..2 {
         pushed(&mut state, START_MS, arrival("a", 5, -1, None));
     }
@@ -377,7 +377,7 @@ fn bounds_are_kept() {
     }
     assert_eq!((state.tasks.len(), state.totals.buried_dropped), (1, 1));
     // A new queue takes the place of an empty one, and not that of one that holds something.
-    let mut state = State::new(Limits { tasks_max: 9_999, dead_max: 1 }, 1, Vec::new(), Vec::new());
+    let mut state = State::new(Limits { tasks_max: 9_999, dead_max: 1 }, 1, START_MS, Vec::new(), Vec::new());
     pushed(&mut state, START_MS, arrival("keeps", 5, 0, None));
     for n in 0..2_000 {
         let id = pushed(&mut state, START_MS, arrival(&format!("q{n}"), 5, 0, None));
@@ -401,7 +401,7 @@ fn delays_of_ages_are_cut_and_times_do_not_overflow() {
 
 fn listening() -> State {
     let mut state = empty();
-    state.events.listen(Wants { started: true, done: true, batch: 64 });
+    state.listen(Wants { started: true, done: true, batch: 64 });
     state
 }
 
@@ -428,12 +428,12 @@ fn a_strategy_is_told_what_workers_and_people_do() {
     let handout = take(&mut state, START_MS + 30, "w").unwrap();
     state.give_back(START_MS + 40, handout);
     take(&mut state, START_MS + 50, "w").unwrap();
-    state.acknowledge(START_MS + 70, Claim::Job { worker: "w", jid: "12345678" }).unwrap();
+    state.acknowledge(START_MS + 70, Claim::Job { owner: &Owner::from("w"), jid: "12345678" }).unwrap();
     let (id, of) = (first.0, |kind, took_ms| (1, kind, took_ms));
     assert_eq!((id, told(&mut state)), (1, vec![of(Started, 30), of(Placed, 0), of(Started, 10), of(Done, 20)]));
     pushed(&mut state, START_MS, arrival("a", 5, -1, None));
     take(&mut state, START_MS, "w").unwrap();
-    assert!(fail(&mut state, START_MS, Claim::Job { worker: "w", jid: "12345678" }, 0));
+    assert!(fail(&mut state, START_MS, Claim::Job { owner: &Owner::from("w"), jid: "12345678" }, 0));
     told(&mut state);
     assert!(state.retry(START_MS, second).is_ok());
     assert!(state.delete(second).is_ok());
@@ -452,12 +452,17 @@ fn new_ranks_go_round_the_waiting_tasks_and_reorder_them() {
         [ranked(&mut state, 3), ranked(&mut state, 3), ranked(&mut state, 9)],
         [vec![2, 3, 4], vec![5], vec![2, 3, 4, 5]]
     );
-    state.rerank(TaskId(4), Rank::new(-1.0).unwrap());
+    let mut unranked = Vec::new();
+    state.unranked(NOW, 9, &mut unranked);
+    assert_eq!(unranked.iter().map(|task| task.id).collect::<Vec<_>>(), [5, 4, 3, 2], "the last come first");
+    for (id, rank) in [(5, 0.0), (4, -1.0), (3, 0.0)] {
+        state.rerank(TaskId(id), Rank::new(rank).unwrap());
+    }
+    assert_eq!(take(&mut state, START_MS, "w").unwrap().id, TaskId(2), "what has no rank yet runs first");
     // Those that do not wait are left alone.
     [1, 6, 99].into_iter().for_each(|id| state.rerank(TaskId(id), Rank::new(-2.0).unwrap()));
     assert_eq!(take(&mut state, START_MS, "w").unwrap().id, TaskId(4));
-    assert_eq!(take(&mut state, START_MS, "w").unwrap().id, TaskId(2));
-    assert_eq!(state.work(), Work::Unhurried, "nobody waits for it");
+    assert_eq!(take(&mut state, START_MS, "w").unwrap().id, TaskId(3));
 }
 
 #[test]
@@ -492,10 +497,11 @@ fn who_takes_over_sees_everything_but_dead_letters() {
 fn a_task_that_the_strategy_did_not_place_stands_beside_the_last_that_it_did() {
     let mut state = listening();
     pushed(&mut state, START_MS, arrival("a", 5, 25, None));
-    assert_eq!(state.stand_in("a", 5), placement::fallback(5), "it has placed none");
-    let given = Rank::new(1e12).unwrap();
-    state.remember_rank("a", given);
-    assert_eq!((state.stand_in("a", 5).rank, state.stand_in("b", 5)), (given, placement::fallback(5)));
-    state.events.listen(Wants::default());
-    assert_eq!(state.stand_in("a", 5), placement::fallback(5), "there is none");
+    let alone = state.stand("a", 5, None);
+    assert_eq!(alone.place.rank, placement::fallback(5).rank, "it has placed none");
+    let given = state.stand("a", 5, Some(Placement { rank: Rank::new(1e12).unwrap(), delay_ms: 7 }));
+    assert!(alone.place < given.place, "and what it places comes later");
+    assert_eq!((state.stand("a", 5, None).place, state.stand("b", 5, None)), (given.place, alone));
+    state.listen(Wants::default());
+    assert!(state.stand("a", 9, None).place > given.place, "there is none, and what it has placed comes first");
 }

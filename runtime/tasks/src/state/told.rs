@@ -2,13 +2,14 @@
 
 use std::ops::Bound;
 
-use switchyard_host::scheduling::{Event, EventKind, Load, Resident};
+use switchyard_host::scheduling::{Event, EventKind, Load, Resident, Wants};
 
 use super::{Failing, State};
 use crate::{
     TaskId,
     clock::Moment,
     job::Hints,
+    place::{Epoch, Place, Standing},
     placement::{self, Placement, Retry},
     rank::Rank,
     sight,
@@ -26,22 +27,57 @@ impl State {
         self.events.push(Event { id: id.0, tenant, width, kind, took_ms: took_ms(task) });
     }
 
-    /// Where a task stands that the strategy was to place and did not: beside the one that it has placed last. Ranks of a
-    /// strategy and those of the fallback do not compare, and among the wrong ones a task might starve.
-    pub(crate) fn stand_in(&self, queue: &str, priority: u8) -> Placement {
-        let fallback = placement::fallback(priority);
-        let given = self.index.queues.get(queue).and_then(|queue| queue.rank_given);
-        let rank = given.filter(|_| self.events.listens()).unwrap_or(fallback.rank);
-        Placement { rank, ..fallback }
+    /// What the engine buffers for a strategy. Where there is none any more, the fallback's time begins.
+    pub(crate) fn listen(&mut self, wants: Wants) {
+        let listened = self.events.listens();
+        self.events.listen(wants);
+        if listened && !self.events.listens() {
+            self.take_over();
+        }
     }
 
-    /// What becomes of a task that has failed and of which the strategy has not said it. Where there is one the task keeps
-    /// its place.
-    pub(crate) fn stand_in_retry(&self, failing: &Failing, random: u64) -> Retry {
-        let Failing { priority, attempt, retry, rank, .. } = *failing;
-        match placement::fallback_retry(priority, attempt, retry, random) {
-            Retry::Again(placement) if self.events.listens() => Retry::Again(Placement { rank, ..placement }),
-            retry => retry,
+    /// Another decides from now on: whatever it places comes after what is there.
+    pub(crate) fn take_over(&mut self) {
+        self.epoch = Epoch::after(Some(self.epoch));
+    }
+
+    /// Where a new task stands.
+    pub(crate) fn stand(&mut self, queue: &str, priority: u8, decided: Option<Placement>) -> Standing {
+        let Some(Placement { rank, delay_ms }) = decided else { return self.stand_in(queue, priority) };
+        let place = Place { epoch: self.epoch, rank };
+        if let Some(queue) = self.index.queues.get_mut(queue) {
+            queue.given = Some(place);
+        }
+        Standing { place, delay_ms }
+    }
+
+    /// Where a task stands that the strategy was to place and did not: beside the one that it has placed last. Where it has
+    /// placed none, or there is no strategy, the task stands among those of the fallback.
+    fn stand_in(&self, queue: &str, priority: u8) -> Standing {
+        let Placement { rank, delay_ms } = placement::fallback(priority);
+        let given = self.index.queues.get(queue).and_then(|queue| queue.given);
+        let given = given.filter(|place| place.epoch == self.epoch && self.events.listens());
+        Standing { place: given.unwrap_or_else(|| self.among_the_fallbacks(rank)), delay_ms }
+    }
+
+    fn among_the_fallbacks(&self, rank: Rank) -> Place {
+        Place { epoch: self.epoch.fallback(), rank }
+    }
+
+    /// Where a task stands that has failed; none: it is given up. Where there is a strategy and it has not said it, the task
+    /// keeps its place.
+    pub(crate) fn fate(&self, failing: &Failing, decided: Option<Retry>, random: u64) -> Option<Standing> {
+        let Failing { priority, attempt, retry, place, .. } = *failing;
+        let by_strategy = decided.is_some();
+        match decided.unwrap_or_else(|| placement::fallback_retry(priority, attempt, retry, random)) {
+            Retry::GiveUp => None,
+            Retry::Again(Placement { rank, delay_ms }) if by_strategy => {
+                Some(Standing { place: Place { epoch: self.epoch, rank }, delay_ms })
+            }
+            Retry::Again(Placement { delay_ms, .. }) if self.events.listens() => Some(Standing { place, delay_ms }),
+            Retry::Again(Placement { rank, delay_ms }) => {
+                Some(Standing { place: self.among_the_fallbacks(rank), delay_ms })
+            }
         }
     }
 
@@ -51,13 +87,6 @@ impl State {
         let kind = if gone { EventKind::Removed } else { EventKind::Placed };
         let Hints { tenant, width, .. } = failing.hints;
         self.events.push(Event { id: failing.id.0, tenant, width, kind, took_ms: 0 });
-    }
-
-    /// Remembers where the strategy has put a task of this queue.
-    pub(crate) fn remember_rank(&mut self, queue: &str, rank: Rank) {
-        if let Some(queue) = self.index.queues.get_mut(queue) {
-            queue.rank_given = Some(rank);
-        }
     }
 
     /// One slice of the tasks that wait, are delayed or leased, after `after`; and where the next begins. Those on their way
@@ -96,16 +125,25 @@ impl State {
         self.tasks.range((start, Bound::Unbounded)).take(SLICE_TASKS).map(|(_, task)| task).collect()
     }
 
-    /// A new rank for a task that waits. Nobody waits for its being written: after a kill it has its old one.
+    /// Up to `max` of the waiting tasks that whoever decides now has not placed, those that stand last first.
+    pub(crate) fn unranked(&self, moment: Moment, max: usize, into: &mut Vec<switchyard_host::scheduling::Task>) {
+        let first = (Place { epoch: self.epoch, rank: Rank::LOWEST }, TaskId(0));
+        let earlier = self.index.queues.values().flat_map(|queue| queue.waiting.range(..first).rev());
+        let tasks = earlier.take(max).filter_map(|(_, id)| self.tasks.get(id));
+        into.extend(tasks.map(|task| sight::task(task, moment)));
+    }
+
+    /// A new rank for a task that waits. It is not written: a start has tasks where they were placed, and whoever decides then
+    /// is asked about them all, because it takes over.
     pub(crate) fn rerank(&mut self, id: TaskId, rank: Rank) {
         let Some(task) = self.tasks.get_mut(&id) else { return };
-        if task.phase != Phase::Waiting || task.rank == rank {
+        let place = Place { epoch: self.epoch, rank };
+        if task.phase != Phase::Waiting || task.place == place {
             return;
         }
         self.index.take(task);
-        task.rank = rank;
+        task.place = place;
         self.index.add(task);
-        self.unhurried.insert(id);
     }
 
     /// What there is now, and what has happened since the last call.

@@ -5,7 +5,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::{LeaseId, TaskId};
+use crate::{LeaseId, TaskId, owner::Owner};
 
 /// A task in a worker's hands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(crate) struct WaiterId(u64);
 /// A worker that waits for a task of one of its queues.
 #[derive(Debug)]
 pub(super) struct Waiter {
-    pub(super) worker: Arc<str>,
+    pub(super) owner: Owner,
     pub(super) answer: oneshot::Sender<Handout>,
     queues: Vec<Arc<str>>,
 }
@@ -39,18 +39,13 @@ pub(super) struct Waiters {
 }
 
 impl Waiters {
-    pub(super) fn add(
-        &mut self,
-        worker: Arc<str>,
-        queues: Vec<Arc<str>>,
-        answer: oneshot::Sender<Handout>,
-    ) -> WaiterId {
+    pub(super) fn add(&mut self, owner: Owner, queues: Vec<Arc<str>>, answer: oneshot::Sender<Handout>) -> WaiterId {
         let id = WaiterId(self.next);
         self.next += 1;
         for queue in &queues {
             self.by_queue.entry(Arc::clone(queue)).or_default().insert(id);
         }
-        self.by_id.insert(id, Waiter { worker, answer, queues });
+        self.by_id.insert(id, Waiter { owner, answer, queues });
         id
     }
 

@@ -1,13 +1,14 @@
 use crate::bindings::lifecycle::exports::switchyard::lifecycle::lifecycle;
 
 /// The optional events of all kinds, as the contract names them; the constants below are their places.
-const EVENTS: [&str; 6] = ["hit", "miss", "outcome", "started", "done", "rank"];
+const EVENTS: [&str; 7] = ["hit", "miss", "outcome", "started", "done", "rank", "rank-once"];
 const HIT: u8 = 0;
 const MISS: u8 = 1;
 const OUTCOME: u8 = 2;
 const STARTED: u8 = 3;
 const DONE: u8 = 4;
 const RANK: u8 = 5;
+const RANK_ONCE: u8 = 6;
 
 /// What a strategy wants to be told. The host pays for nothing that nobody reads.
 ///
@@ -64,6 +65,12 @@ impl Interests {
         self.with(RANK)
     }
 
+    /// Scheduling: tasks that wait are ranked anew once, when the strategy takes over. Without it they run before what it
+    /// places.
+    pub const fn with_ranks_once(self) -> Self {
+        self.with(RANK_ONCE)
+    }
+
     const fn with(self, event: u8) -> Self {
         Self { events: self.events | 1 << event, ..self }
     }
@@ -115,6 +122,11 @@ impl Interests {
     /// Whether waiting tasks are ranked anew.
     pub const fn ranks(&self) -> bool {
         self.has(RANK)
+    }
+
+    /// Whether waiting tasks are ranked anew when it takes over.
+    pub const fn ranks_once(&self) -> bool {
+        self.has(RANK_ONCE) || self.has(RANK)
     }
 
     /// Whether keys are told.

@@ -11,7 +11,7 @@ use crate::random::Random;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Backoff {
-    /// Failures after which a task is given up.
+    /// Failures after which a task is given up: one more than it has retries. What the job itself says ends it sooner.
     #[schemars(range(min = 1, max = 1000))]
     pub attempts_max: u32,
     /// The first wait is shorter than this, in milliseconds.
@@ -23,9 +23,9 @@ pub struct Backoff {
 }
 
 impl Default for Backoff {
-    /// Faktory gives up after 25 failures; the waits grow from five seconds to an hour.
+    /// As Faktory has it: the first attempt and 25 retries. The waits grow from five seconds to an hour.
     fn default() -> Self {
-        Self { attempts_max: 25, base_ms: 5_000, cap_ms: 3_600_000 }
+        Self { attempts_max: 26, base_ms: 5_000, cap_ms: 3_600_000 }
     }
 }
 

@@ -27,14 +27,16 @@ pub trait Scheduling: Sized + 'static {
     /// wrote the configuration, naming key and value.
     fn new(configuration: Self::Configuration, seed: u64) -> Result<Self, String>;
 
-    /// A caller waits: is the task taken, and where does it stand? The waiting task with the lowest rank runs first, of equal
-    /// ones the one that was accepted first.
+    /// A caller waits: is the task taken, and where does it stand? Of the tasks that this instance has placed the one with the
+    /// lowest rank runs first, of equal ones the one that was accepted first.
     fn submit(&mut self, now_ms: u64, task: &Task, queue: &QueueView) -> Verdict;
 
     /// A caller waits: a task has failed. `task.attempt` counts this failure too.
     fn failed(&mut self, now_ms: u64, task: &Task, failure: Failure) -> Retry;
 
-    /// A new rank for a task that waits. Called for the waiting tasks in turn after every tick, where `INTERESTS` asks for it.
+    /// A new rank for a task that waits. Called once for every task that waits when the strategy takes over, and for the waiting
+    /// tasks in turn after every tick, where `INTERESTS` asks for it. Ranks compare only with those of the same instance, so a
+    /// strategy that can rank a task at any time should ask for `with_ranks_once`: else what it found runs before what it places.
     fn rank(&mut self, _now_ms: u64, _task: &Task) -> f64 {
         0.0
     }

@@ -17,6 +17,9 @@ pub struct QueueDriver<S> {
     strategy: Component<S>,
     /// Of a task that a worker holds, `due_ms` is when it was taken.
     queue: BTreeMap<u64, Resident>,
+    /// Which of the queue's strategies has placed a task: what an earlier one has placed runs first.
+    placed_by: BTreeMap<u64, u64>,
+    swaps: u64,
     backlog: VecDeque<Event>,
     /// What happened since the last tick.
     since: Load,
@@ -34,11 +37,13 @@ impl<S: Scheduling> QueueDriver<S> {
         let mut strategy = Component::new();
         strategy.configure(configuration, 1)?;
         strategy.adopt(0, &[], true);
-        let (queue, backlog, dead) = Default::default();
-        Ok(Self { strategy, queue, backlog, since: NOTHING, ranked: 0, dead, now_ms: 0, ids: 0, seed: 1 })
+        let (queue, placed_by, backlog, dead) = Default::default();
+        let (swaps, ranked, now_ms, ids, seed) = (0, 0, 0, 0, 1);
+        Ok(Self { strategy, queue, placed_by, swaps, backlog, since: NOTHING, ranked, dead, now_ms, ids, seed })
     }
 
-    /// Another strategy takes over this queue, as at a swap; it takes over the state too where formats match.
+    /// Another strategy takes over this queue, as at a swap; it takes over the state too where formats match, and ranks what
+    /// waits where it wants to.
     pub fn swap<T: Scheduling>(mut self, configuration: &str) -> Result<QueueDriver<T>, String> {
         self.flush();
         let mut strategy = Component::<T>::new();
@@ -53,8 +58,12 @@ impl<S: Scheduling> QueueDriver<S> {
             strategy.adopt(self.now_ms, chunk, false);
         }
         strategy.adopt(self.now_ms, &[], true);
-        let Self { queue, backlog, since, ranked, dead, now_ms, ids, seed, .. } = self;
-        Ok(QueueDriver { strategy, queue, backlog, since, ranked, dead, now_ms, ids, seed })
+        let Self { queue, placed_by, swaps, backlog, since, ranked, dead, now_ms, ids, seed, .. } = self;
+        let swaps = swaps + 1;
+        let mut next =
+            QueueDriver { strategy, queue, placed_by, swaps, backlog, since, ranked, dead, now_ms, ids, seed };
+        next.rank_found();
+        Ok(next)
     }
 
     /// A task as most are: priority 5, nobody's, one worker, no estimate.
@@ -89,7 +98,9 @@ impl<S: Scheduling> QueueDriver<S> {
     /// A worker asks for a task; none: none may run now.
     pub fn fetch(&mut self) -> Option<Task> {
         let waiting = self.queue.values_mut().filter(|resident| !resident.leased && resident.due_ms <= self.now_ms);
-        let next = waiting.min_by(|one, other| one.rank.total_cmp(&other.rank))?;
+        let placed_by = |resident: &Resident| self.placed_by.get(&resident.task.id);
+        let next =
+            waiting.min_by(|one, other| placed_by(one).cmp(&placed_by(other)).then(one.rank.total_cmp(&other.rank)))?;
         next.leased = true;
         let (task, waited_ms) = (next.task, self.now_ms - next.due_ms);
         next.due_ms = self.now_ms;
@@ -131,6 +142,7 @@ impl<S: Scheduling> QueueDriver<S> {
     pub fn pass(&mut self, ms: u64) {
         self.now_ms += ms;
         self.flush();
+        self.rank_found();
         if S::INTERESTS.tick_ms().is_none() {
             return;
         }
@@ -138,22 +150,38 @@ impl<S: Scheduling> QueueDriver<S> {
         let load = Load { waiting, delayed, leased, ..std::mem::replace(&mut self.since, NOTHING) };
         self.strategy.tick(self.now_ms, &load);
         if S::INTERESTS.ranks() {
-            self.rank();
+            self.rank_next();
         }
     }
 
+    /// The waiting tasks that an earlier strategy has placed.
+    fn rank_found(&mut self) {
+        if !S::INTERESTS.ranks_once() {
+            return;
+        }
+        let found = |resident: &&Resident| self.placed_by.get(&resident.task.id).is_none_or(|by| *by < self.swaps);
+        let waits = |resident: &&Resident| !resident.leased && resident.due_ms <= self.now_ms;
+        let tasks: Vec<_> = self.queue.values().filter(waits).filter(found).map(|resident| resident.task).collect();
+        self.rank(&tasks);
+    }
+
     /// The next of the waiting tasks, round and round.
-    fn rank(&mut self) {
+    fn rank_next(&mut self) {
         let (now_ms, after) = (self.now_ms, self.ranked);
         let waits = |resident: &&Resident| !resident.leased && resident.due_ms <= now_ms;
         let round = self.queue.range(after + 1..).chain(self.queue.range(..=after)).map(|(_, resident)| resident);
         let waiting: Vec<_> = round.filter(waits).take(RANKED_MAX).map(|resident| resident.task).collect();
+        self.rank(&waiting);
+        self.ranked = waiting.last().map_or(0, |task| task.id);
+    }
+
+    fn rank(&mut self, waiting: &[Task]) {
         for chunk in waiting.chunks(BATCH_MAX) {
-            for (task, rank) in chunk.iter().zip(self.strategy.rank(now_ms, chunk)) {
+            for (task, rank) in chunk.iter().zip(self.strategy.rank(self.now_ms, chunk)) {
                 self.queue.entry(task.id).and_modify(|resident| resident.rank = rank);
+                self.placed_by.insert(task.id, self.swaps);
             }
         }
-        self.ranked = waiting.last().map_or(0, |task| task.id);
     }
 
     /// Tasks that were given up, in order.
@@ -174,6 +202,7 @@ impl<S: Scheduling> QueueDriver<S> {
     fn place(&mut self, task: Task, placement: Placement) {
         let due_ms = self.now_ms + placement.delay_ms;
         self.queue.insert(task.id, Resident { task, rank: placement.rank, due_ms, leased: false });
+        self.placed_by.insert(task.id, self.swaps);
     }
 
     fn view(&self) -> QueueView {
