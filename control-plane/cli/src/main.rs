@@ -25,6 +25,7 @@ mod log;
 mod node;
 mod node_http;
 mod output;
+mod password;
 mod plugin;
 mod progress;
 mod replay;

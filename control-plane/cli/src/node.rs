@@ -8,12 +8,14 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 use switchyard_cache::SHARDS_MAX;
-use switchyard_node::{Durability, Node, NodeConfig, compiled_dir};
+use switchyard_node::{Durability, Node, NodeConfig, Secret, compiled_dir};
 use switchyard_replay::Size;
 use switchyard_types::NodeId;
 use tokio_util::sync::CancellationToken;
 
-use crate::{arguments::Global, compile, output, runtime::block_on, shutdown, table::pairs};
+use crate::{
+    arguments::Global, compile, output, password::PasswordArguments, runtime::block_on, shutdown, table::pairs,
+};
 
 /// What every node is told.
 #[derive(Debug, Args)]
@@ -27,6 +29,8 @@ pub(crate) struct NodeArguments {
     /// Where tasks are pushed and worked off in the Faktory work protocol; port 0: any free port
     #[arg(long, default_value = "127.0.0.1:7419", value_name = "ADDRESS")]
     faktory: SocketAddr,
+    #[command(flatten)]
+    password: PasswordArguments,
     /// Where the node answers HTTP: metrics in (OTLP) and out (Prometheus), tasks, alerts, scores; port 0: any free port
     #[arg(long, default_value = "127.0.0.1:7071", value_name = "ADDRESS")]
     http: SocketAddr,
@@ -56,12 +60,13 @@ pub(crate) struct NodeArguments {
 
 impl NodeArguments {
     /// As the node takes it.
-    pub(crate) fn config(&self) -> NodeConfig {
-        NodeConfig {
+    pub(crate) fn config(&self) -> Result<NodeConfig> {
+        Ok(NodeConfig {
             data_dir: self.data.clone(),
             labels: self.label.iter().cloned().collect::<BTreeMap<_, _>>(),
             resp_listen: self.resp,
             faktory_listen: self.faktory,
+            faktory_password: self.password.read()?.map(Secret),
             http_listen: self.http,
             alert_webhook: self.alert_webhook.clone(),
             alert_webhook_internal: self.alert_webhook_internal,
@@ -69,7 +74,7 @@ impl NodeArguments {
             durability: self.task_durability,
             cache_budget: self.cache_budget.as_ref().map(Size::budget),
             cache_shards: self.cache_shards,
-        }
+        })
     }
 }
 
@@ -115,7 +120,7 @@ struct Ready<'a> {
 /// No server and no store: the node serves what it last ran well.
 async fn start(arguments: &NodeArguments, global: &Global) -> Result<()> {
     let host = compile::host(Some(&compiled_dir(&arguments.data)))?;
-    let node = Node::start(arguments.config(), host, None).await.context("the node cannot start")?;
+    let node = Node::start(arguments.config()?, host, None).await.context("the node cannot start")?;
     let handle = node.handle();
     let ready = Ready { listeners: handle.listeners(), data: &arguments.data, node: handle.id() };
     output::print(global.output, &ready, |ready| {

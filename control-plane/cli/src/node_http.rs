@@ -63,6 +63,15 @@ impl NodeHttp {
         self.http.request(method, url)
     }
 
+    /// A request that changes tasks.
+    pub(crate) fn change(&self, method: Method, path: &[&str], password: Option<String>) -> RequestBuilder {
+        let request = self.request(method, path);
+        match password {
+            Some(password) => request.bearer_auth(password),
+            None => request,
+        }
+    }
+
     /// Sends a request and reads its answer.
     pub(crate) async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T> {
         let response = request.send().await;

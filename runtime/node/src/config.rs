@@ -22,6 +22,8 @@ pub struct NodeConfig {
     pub resp_listen: SocketAddr,
     /// Where tasks are pushed and worked off in the Faktory work protocol. Port 0: any free port.
     pub faktory_listen: SocketAddr,
+    /// What clients of the tasks must know, and whoever changes tasks over HTTP; none: everybody may.
+    pub faktory_password: Option<Secret>,
     /// Where the node answers HTTP: metrics in and out, tasks, alerts, scores. Port 0: any free port.
     pub http_listen: SocketAddr,
     /// Where changes of alerts are posted, besides the log: an `http` address.
@@ -37,6 +39,16 @@ pub struct NodeConfig {
     /// Into how many shards the cache is split; none: what was given last for this data folder, else as many as the
     /// machine has processors.
     pub cache_shards: Option<usize>,
+}
+
+/// A text that is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
 }
 
 /// Where the host of the node with this data folder keeps compiled plugins. They are the node's way to start within

@@ -21,7 +21,7 @@ mod report;
 mod shared;
 mod upstream;
 
-pub use config::{NodeConfig, compiled_dir};
+pub use config::{NodeConfig, Secret, compiled_dir};
 pub use error::NodeError;
 pub use node::{Node, NodeHandle};
 pub use switchyard_tasks::Durability;

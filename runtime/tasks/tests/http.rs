@@ -125,3 +125,42 @@ async fn errors_have_one_shape() {
     http.push(job("aaaaaaaa")).await;
     http.check_error(Method::POST, "/v1/tasks", Some(job("bbbbbbbb")), (429, "busy", "full")).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_method_that_a_path_does_not_take_is_an_error_of_the_same_shape() {
+    let serving = Serving::start();
+    let http = Http::new(&serving);
+    http.check_error(Method::DELETE, "/v1/tasks", None, (405, "method-not-allowed", "Allow")).await;
+    http.check_error(Method::POST, "/v1/tasks/1", None, (405, "method-not-allowed", "Allow")).await;
+}
+
+/// What a browser sends for a page, and what a program does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_another_site_changes_nothing() {
+    let serving = Serving::start();
+    let own = format!("http://{}", serving.http);
+    let send = async |kind: &str, origin: Option<&str>| {
+        let request = reqwest::Client::new().post(format!("{own}/v1/tasks")).header("content-type", kind);
+        let request = origin.into_iter().fold(request, |request, origin| request.header("origin", origin));
+        request.body(job("aaaaaaaa")).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(send("application/json", Some("http://evil.example")).await, 403);
+    assert_eq!(send("application/json", Some("null")).await, 403);
+    assert_eq!(send("text/plain", None).await, 415);
+    assert_eq!(serving.tasks.figures().pushed, 0);
+    assert_eq!(send("application/json", Some(&own)).await, 201);
+    assert_eq!(send("application/json; charset=utf-8", None).await, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changing_takes_the_password_where_workers_need_one() {
+    let serving = Serving::start_with(|config| config.password = Some("secret".into()));
+    let url = format!("http://{}/v1/tasks", serving.http);
+    let send = async |bearer: Option<&str>| {
+        let request = reqwest::Client::new().post(&url).header("content-type", "application/json");
+        let request = bearer.into_iter().fold(request, |request, bearer| request.bearer_auth(bearer));
+        request.body(job("aaaaaaaa")).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!((send(None).await, send(Some("wrong")).await, send(Some("secret")).await), (401, 401, 201));
+    assert_eq!(Http::new(&serving).get("/v1/tasks").await["items"].as_array().unwrap().len(), 1, "looking is free");
+}

@@ -10,6 +10,8 @@ pub enum ErrorCode {
     InvalidRequest,
     /// 401: no token, or a wrong one.
     Unauthenticated,
+    /// 403: not from there, whoever it is.
+    Forbidden,
     /// 404: no such thing.
     NotFound,
     /// 405: the path exists, the method does not.

@@ -42,7 +42,7 @@ async fn start(verb: &Dev, global: &Global) -> Result<()> {
 
     let server = Server::new(ServerConfig::default(), Arc::clone(&store), blobs.clone(), host.clone());
     let upstream = Upstream { store: Arc::clone(&store), blobs: Arc::new(blobs) };
-    let node = Node::start(verb.node.config(), host, Some(upstream)).await.context("the node cannot start")?;
+    let node = Node::start(verb.node.config()?, host, Some(upstream)).await.context("the node cannot start")?;
     let token = token::prepare(&*store, &server_url, verb.rotate_token).await?;
     Ready::new(server_url, data, &node.handle(), token).print(global.output)?;
 

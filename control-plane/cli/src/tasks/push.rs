@@ -10,6 +10,7 @@ use crate::{
     failure::UsageError,
     node_http::{NodeHttp, NodeHttpArguments},
     output,
+    password::PasswordArguments,
     runtime::block_on,
 };
 
@@ -56,6 +57,8 @@ pub(crate) struct Push {
     jid: Option<String>,
     #[command(flatten)]
     node: NodeHttpArguments,
+    #[command(flatten)]
+    password: PasswordArguments,
 }
 
 #[derive(Deserialize)]
@@ -68,7 +71,7 @@ pub(super) fn run(verb: &Push, global: &Global) -> Result<()> {
     let job = verb.job(&jid)?;
     let Pushed { id } = block_on(async {
         let node = NodeHttp::find(&verb.node, global).await?;
-        node.json(node.request(Method::POST, &["v1", "tasks"]).json(&job)).await
+        node.json(node.change(Method::POST, &["v1", "tasks"], verb.password.read()?).json(&job)).await
     })?;
     let pushed = json!({ "id": id, "jid": jid, "queue": verb.queue });
     output::print(global.output, &pushed, |_| Ok(format!("task {id} ({jid}) is in queue {}", verb.queue)))

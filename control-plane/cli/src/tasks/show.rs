@@ -7,6 +7,7 @@ use crate::{
     arguments::Global,
     node_http::{NodeHttp, NodeHttpArguments},
     output,
+    password::PasswordArguments,
     runtime::block_on,
     table::pairs,
 };
@@ -25,6 +26,8 @@ pub(crate) struct Retry {
     id: TaskId,
     #[command(flatten)]
     node: NodeHttpArguments,
+    #[command(flatten)]
+    password: PasswordArguments,
 }
 
 pub(super) fn get(verb: &Get, global: &Global) -> Result<()> {
@@ -38,7 +41,7 @@ pub(super) fn retry(verb: &Retry, global: &Global) -> Result<()> {
     let id = verb.id.to_string();
     let task: TaskView = block_on(async {
         let node = NodeHttp::find(&verb.node, global).await?;
-        node.json(node.request(Method::POST, &["v1", "tasks", &id, "retry"])).await
+        node.json(node.change(Method::POST, &["v1", "tasks", &id, "retry"], verb.password.read()?)).await
     })?;
     output::print(global.output, &task, |task| Ok(text(task)))
 }

@@ -20,7 +20,12 @@ const QUEUE: &str = "tasks/tasks.redb";
 /// The task queue, and what the node's own HTTP listener says of it.
 pub(super) async fn start(ground: &Ground<'_>) -> Result<(Engine, Routes), NodeError> {
     let failed = |source: TasksError| NodeError::Engine { engine: "tasks", source: source.into() };
-    let tasks = TasksConfig { durability: ground.config.durability, ..TasksConfig::new(ground.folder.join(QUEUE)) };
+    let (address, password) = (ground.config.faktory_listen, ground.config.faktory_password.clone());
+    if password.is_none() && !address.ip().is_loopback() {
+        tracing::warn!(%address, "anybody who reaches the tasks may push and take them: give --faktory-password-file");
+    }
+    let (durability, password) = (ground.config.durability, password.map(|password| password.0));
+    let tasks = TasksConfig { durability, password, ..TasksConfig::new(ground.folder.join(QUEUE)) };
     let tasks = open(ground.host, &tasks).await?.map_err(failed)?;
     let (listener, address) = listen("the Faktory protocol", ground.config.faktory_listen).await?;
     let (routes, figures, slot) = (switchyard_tasks::router(tasks.clone()), tasks.clone(), tasks.slot().clone());

@@ -142,6 +142,7 @@ impl Fleet {
             labels: [("region".to_owned(), "eu".to_owned())].into(),
             resp_listen: "127.0.0.1:0".parse().unwrap(),
             faktory_listen: "127.0.0.1:0".parse().unwrap(),
+            faktory_password: None,
             http_listen: "127.0.0.1:0".parse().unwrap(),
             alert_webhook: None,
             alert_webhook_internal: false,

@@ -2,14 +2,17 @@ use axum::{
     Json,
     body::{Body, Bytes},
     extract::{Path, Query, State},
-    http::{StatusCode, Uri, header::LOCATION},
+    http::{
+        HeaderMap, StatusCode, Uri,
+        header::{CONTENT_TYPE, LOCATION},
+    },
     response::{AppendHeaders, IntoResponse},
 };
 use serde::Deserialize;
 use switchyard_types::{ErrorCode, Page};
 
 use super::{body, problem::Problem};
-use crate::{TaskFilter, TaskId, TaskState, TaskView, Tasks};
+use crate::{TaskFilter, TaskId, TaskState, TaskView, Tasks, TasksError};
 
 /// Tasks of a page unless the caller says otherwise.
 const LIMIT_DEFAULT: usize = 100;
@@ -41,11 +44,24 @@ pub(super) async fn list(State(tasks): State<Tasks>, uri: Uri) -> Result<Json<Pa
 }
 
 /// The body is a job as the Faktory protocol has it.
-pub(super) async fn push(State(tasks): State<Tasks>, body: Body) -> Result<impl IntoResponse, Problem> {
+pub(super) async fn push(
+    State(tasks): State<Tasks>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<impl IntoResponse, Problem> {
+    if !is_json(&headers) {
+        return Err(Problem::new(ErrorCode::UnsupportedMediaType, "a job is application/json: set Content-Type"));
+    }
     let job = body::read(body, tasks.config().job_bytes_max).await?;
     let id = tasks.push(on_one_line(job)).await?;
     let location = AppendHeaders([(LOCATION, format!("/v1/tasks/{id}"))]);
     Ok((StatusCode::CREATED, location, Json(serde_json::json!({ "id": id }))))
+}
+
+/// A page of another site may send anything but this without being asked.
+fn is_json(headers: &HeaderMap) -> bool {
+    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    given.split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("application/json"))
 }
 
 /// Some workers read a job up to the end of its line. A JSON text has ends of lines between its parts only.
@@ -57,18 +73,28 @@ fn on_one_line(job: Bytes) -> Bytes {
 }
 
 pub(super) async fn get(State(tasks): State<Tasks>, Path(id): Path<String>) -> Result<Json<TaskView>, Problem> {
-    Ok(Json(tasks.get(task(&id)?)?))
+    Ok(Json(look(tasks, task(&id)?).await?))
+}
+
+/// It may have to wait for the disk, and this thread serves others.
+async fn look(tasks: Tasks, id: TaskId) -> Result<TaskView, Problem> {
+    let view = tokio::task::spawn_blocking(move || tasks.get(id)).await;
+    Ok(view.map_err(TasksError::disk)??)
 }
 
 pub(super) async fn retry(State(tasks): State<Tasks>, Path(id): Path<String>) -> Result<Json<TaskView>, Problem> {
     let id = task(&id)?;
     tasks.retry(id).await?;
-    Ok(Json(tasks.get(id)?))
+    Ok(Json(look(tasks, id).await?))
 }
 
 pub(super) async fn delete(State(tasks): State<Tasks>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
     tasks.delete(task(&id)?).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn wrong_method() -> Problem {
+    Problem::new(ErrorCode::MethodNotAllowed, "this path does not take this method: see the Allow header")
 }
 
 fn task(text: &str) -> Result<TaskId, Problem> {
