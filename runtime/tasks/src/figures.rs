@@ -9,6 +9,8 @@ use std::{
 use serde::Serialize;
 use switchyard_types::Figure;
 
+use crate::objective::Objectives;
+
 /// What a queue holds, and what it has done since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct QueueFigures {
@@ -80,6 +82,7 @@ pub struct TasksFigures {
     pub connections_cut: u64,
     /// Commands carried out.
     pub commands: u64,
+    pub(crate) objectives: Objectives,
 }
 
 impl TasksFigures {
@@ -93,7 +96,8 @@ impl TasksFigures {
         })
     }
 
-    /// Each by its name in the node's status and metrics, all queues together: `tasks.waiting` and so on.
+    /// Each by its name in the node's status and metrics, all queues together: `tasks.waiting` and so on; and by queue what
+    /// strategies are there for: how long tasks waited and ran, and how many were done too late.
     pub fn list(&self) -> Vec<Figure> {
         let held = self.held();
         let counters = [
@@ -120,7 +124,7 @@ impl TasksFigures {
         ];
         let counter = |(name, unit, text, count)| Figure::counter(name, unit, text, count as f64);
         let gauge = |(name, unit, text, count)| Figure::gauge(name, unit, text, count as f64);
-        counters.map(counter).into_iter().chain(gauges.map(gauge)).collect()
+        counters.map(counter).into_iter().chain(gauges.map(gauge)).chain(self.objectives.list()).collect()
     }
 }
 

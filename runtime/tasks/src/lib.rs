@@ -21,6 +21,7 @@ mod figures;
 mod http;
 mod id;
 mod job;
+mod objective;
 mod owner;
 mod payload;
 mod place;

@@ -157,7 +157,11 @@ impl Tasks {
     /// The task is done and forgotten. An error where this lease has ended.
     pub async fn acknowledge(&self, id: TaskId, lease: LeaseId) -> Result<(), TasksError> {
         let held = self
-            .settle(|shared| shared.change(|state, now_ms| state.acknowledge(now_ms, Claim::Lease(id, lease))))
+            .settle(|shared| {
+                shared.change(|state, now_ms| {
+                    state.acknowledge(Moment { now_ms, wall_ms: wall_ms() }, Claim::Lease(id, lease))
+                })
+            })
             .await?;
         if held { Ok(()) } else { Err(TasksError::NotHeld(id.to_string())) }
     }
@@ -176,7 +180,12 @@ impl Tasks {
 
     /// As a worker of the Faktory protocol says it. False: it does not hold the job (any more).
     pub(crate) async fn acknowledge_job(&self, owner: &Owner, jid: &str) -> Result<bool, TasksError> {
-        self.settle(|shared| shared.change(|state, now_ms| state.acknowledge(now_ms, Claim::Job { owner, jid }))).await
+        self.settle(|shared| {
+            shared.change(|state, now_ms| {
+                state.acknowledge(Moment { now_ms, wall_ms: wall_ms() }, Claim::Job { owner, jid })
+            })
+        })
+        .await
     }
 
     pub(crate) async fn fail_job(
@@ -259,8 +268,9 @@ impl Tasks {
 
     /// What the tasks are, and what they have done.
     pub fn figures(&self) -> TasksFigures {
-        let (queues, totals, events_dropped) =
-            self.shared().read(|state| (state.queue_figures(), state.totals, state.events.dropped()));
+        let (queues, totals, events_dropped, objectives) = self
+            .shared()
+            .read(|state| (state.queue_figures(), state.totals, state.events.dropped(), state.objectives.clone()));
         let mut figures = TasksFigures {
             queues: queues.into_iter().collect::<std::collections::BTreeMap<Arc<str>, QueueFigures>>(),
             pushed: totals.pushed,
@@ -272,6 +282,7 @@ impl Tasks {
             dead_dropped: totals.buried_dropped,
             refused: totals.refused,
             events_dropped,
+            objectives,
             ..TasksFigures::default()
         };
         self.shared().counters.fill(&mut figures);

@@ -6,6 +6,7 @@ mod support;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use support::{Serving, job, job_with};
+use switchyard_types::FigureValue;
 
 struct Http<'a>(&'a Serving, reqwest::Client);
 
@@ -163,4 +164,26 @@ async fn changing_takes_the_password_where_workers_need_one() {
     };
     assert_eq!((send(None).await, send(Some("wrong")).await, send(Some("secret")).await), (401, 401, 201));
     assert_eq!(Http::new(&serving).get("/v1/tasks").await["items"].as_array().unwrap().len(), 1, "looking is free");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queues_say_what_they_hold_and_how_long_tasks_waited() {
+    let serving = Serving::start();
+    let http = Http::new(&serving);
+    http.push(job_with("aaaaaaaa", r#","queue":"a","custom":{"deadline":"1999-01-01T00:00:00Z"}"#)).await;
+    http.push(job_with("bbbbbbbb", r#","queue":"b""#)).await;
+    let mut worker = serving.client(Some("worker-1"));
+    worker.say("FETCH a");
+    assert_eq!(worker.say(r#"ACK {"jid":"aaaaaaaa"}"#), "+OK");
+    let queues = http.get("/v1/queues").await;
+    let of = |name: &str| queues["items"].as_array().unwrap().iter().find(|queue| queue["name"] == name).unwrap();
+    assert_eq!((&of("a")["done"], &of("b")["waiting"]), (&json!(1), &json!(1)));
+    let figures = serving.tasks.figures().list();
+    let find = |name: &str| figures.iter().find(|figure| figure.to_string() == name).map(|figure| figure.value.clone());
+    assert_eq!(find("tasks.deadline_missed{queue=a}"), Some(FigureValue::Counter(1.0)));
+    for name in ["tasks.wait{queue=a}", "tasks.run{queue=a}"] {
+        let Some(FigureValue::Histogram { buckets, .. }) = find(name) else { unreachable!("{name}") };
+        assert_eq!(buckets.iter().sum::<u64>(), 1, "{name}");
+    }
+    assert_eq!(find("tasks.wait{queue=b}"), None, "nobody has taken its task");
 }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use axum::{
     Json,
     body::{Body, Bytes},
@@ -8,11 +10,11 @@ use axum::{
     },
     response::{AppendHeaders, IntoResponse},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use switchyard_types::{ErrorCode, Page};
 
 use super::{body, problem::Problem};
-use crate::{TaskFilter, TaskId, TaskState, TaskView, Tasks, TasksError};
+use crate::{QueueFigures, TaskFilter, TaskId, TaskState, TaskView, Tasks, TasksError};
 
 /// Tasks of a page unless the caller says otherwise.
 const LIMIT_DEFAULT: usize = 100;
@@ -41,6 +43,20 @@ pub(super) async fn list(State(tasks): State<Tasks>, uri: Uri) -> Result<Json<Pa
     let filter = TaskFilter { queue: query.queue, state: query.state, after: query.after.map(TaskId) };
     let (items, next) = tasks.list(filter, limit);
     Ok(Json(Page { items, continue_token: next.map(|id| id.to_string()) }))
+}
+
+/// A queue, for people and programs that look.
+#[derive(Serialize)]
+pub(super) struct QueueView {
+    name: Arc<str>,
+    #[serde(flatten)]
+    figures: QueueFigures,
+}
+
+/// All of them at once: there is a bound.
+pub(super) async fn queues(State(tasks): State<Tasks>) -> Json<Page<QueueView>> {
+    let view = |(name, figures)| QueueView { name, figures };
+    Json(Page { items: tasks.figures().queues.into_iter().map(view).collect(), continue_token: None })
 }
 
 /// The body is a job as the Faktory protocol has it.

@@ -1,4 +1,5 @@
-//! The tasks over HTTP: `GET` and `POST /v1/tasks`, `GET` and `DELETE /v1/tasks/{id}`, `POST /v1/tasks/{id}/retry`.
+//! The tasks over HTTP: `GET` and `POST /v1/tasks`, `GET` and `DELETE /v1/tasks/{id}`, `POST /v1/tasks/{id}/retry`; and
+//! their queues, `GET /v1/queues`.
 
 mod body;
 mod guard;
@@ -17,6 +18,7 @@ pub fn router(tasks: Tasks) -> Router {
     Router::new()
         .route("/v1/tasks", get(handlers::list).post(handlers::push))
         .route("/v1/tasks/{id}", get(handlers::get).delete(handlers::delete))
+        .route("/v1/queues", get(handlers::queues))
         .route("/v1/tasks/{id}/retry", post(handlers::retry))
         .method_not_allowed_fallback(handlers::wrong_method)
         .route_layer(middleware::from_fn_with_state(tasks.clone(), guard::guard))

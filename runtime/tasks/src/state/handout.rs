@@ -33,6 +33,9 @@ impl State {
     fn lease(&mut self, now_ms: u64, id: TaskId, owner: Owner) -> Handout {
         let lease = self.new_lease();
         let reserve_ms = self.tasks.get(&id).map_or(0, |task| task.reserve_ms);
+        if let Some(task) = self.tasks.get(&id) {
+            self.objectives.of(&task.queue).wait.observe(now_ms.saturating_sub(task.ready_ms));
+        }
         self.tell(id, EventKind::Started, |task| now_ms.saturating_sub(task.ready_ms));
         let until_ms = now_ms.saturating_add(reserve_ms);
         self.move_to(id, Phase::Leased(Lease { id: lease, owner, since_ms: now_ms, until_ms }));

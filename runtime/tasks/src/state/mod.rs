@@ -33,6 +33,7 @@ use self::{index::Index, waiters::Waiters};
 use crate::{
     LeaseId, TaskId, TasksError,
     disk::Batch,
+    objective::Objectives,
     place::Epoch,
     task::{Phase, Task},
 };
@@ -98,6 +99,7 @@ pub(crate) struct State {
     /// Workers to be answered once the lock is released.
     pub(crate) handouts: Vec<waiters::Delivery>,
     pub(crate) totals: Totals,
+    pub(crate) objectives: Objectives,
 }
 
 /// What cannot be told from a queue: it may be gone.
@@ -132,6 +134,7 @@ impl State {
             tickets: 0,
             handouts: Vec::new(),
             totals: Totals::default(),
+            objectives: Objectives::default(),
         };
         for task in tasks {
             state.next_id = state.next_id.max(task.id.0 + 1);

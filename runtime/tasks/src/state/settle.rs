@@ -3,6 +3,7 @@ use switchyard_host::scheduling::EventKind;
 use super::{Claim, State, Ticket};
 use crate::{
     LeaseId, TaskId,
+    clock::Moment,
     job::Hints,
     owner::Owner,
     place::{Place, Standing},
@@ -39,16 +40,19 @@ impl Failing {
 
 impl State {
     /// A worker has done its task. None: it does not hold it any more.
-    pub(crate) fn acknowledge(&mut self, now_ms: u64, claim: Claim<'_>) -> Option<Ticket> {
+    pub(crate) fn acknowledge(&mut self, moment: Moment, claim: Claim<'_>) -> Option<Ticket> {
         let Some(id) = self.find(claim) else {
             self.totals.late += 1;
             return None;
         };
         self.totals.done += 1;
+        let ran = |task: &Task| task.lease().map_or(0, |lease| moment.now_ms.saturating_sub(lease.since_ms));
         if let Some(task) = self.tasks.get(&id) {
-            self.index.queue_mut(&task.queue.clone()).done += 1;
+            self.index.queue_mut(&task.queue).done += 1;
+            let objective = self.objectives.of(&task.queue);
+            objective.run.observe(ran(task));
+            objective.missed += u64::from(task.hints.deadline_ms.is_some_and(|at_ms| at_ms < moment.wall_ms));
         }
-        let ran = |task: &Task| task.lease().map_or(0, |lease| now_ms.saturating_sub(lease.since_ms));
         self.tell(id, EventKind::Done, ran);
         self.events.done();
         Some(self.remove(id))

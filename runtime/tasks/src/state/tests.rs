@@ -226,8 +226,8 @@ fn follow(state: &mut State, model: &mut Model, step: Step) {
         }
         Step::Acknowledge { nth: n } => {
             if let Some(Handout { id, lease }) = nth(&model.held(), n) {
-                assert!(state.acknowledge(START_MS, Claim::Lease(id, lease)).is_some());
-                assert!(state.acknowledge(START_MS, Claim::Lease(id, lease)).is_none());
+                assert!(state.acknowledge(at(START_MS), Claim::Lease(id, lease)).is_some());
+                assert!(state.acknowledge(at(START_MS), Claim::Lease(id, lease)).is_none());
                 model.tasks.remove(&id);
             }
         }
@@ -243,7 +243,7 @@ fn follow(state: &mut State, model: &mut Model, step: Step) {
             };
             let stale: Vec<Handout> = model.leases.iter().filter(stale).copied().collect();
             if let Some(Handout { id, lease }) = nth(&stale, n) {
-                assert!(state.acknowledge(START_MS, Claim::Lease(id, lease)).is_none());
+                assert!(state.acknowledge(at(START_MS), Claim::Lease(id, lease)).is_none());
                 assert!(!fail(state, now_ms, Claim::Lease(id, lease), 0));
             }
         }
@@ -301,7 +301,7 @@ proptest! {
         model.pass(&mut state, u64::MAX / 4);
         while let Some(Handout { id, lease }) = take(&mut state, model.now_ms, "w") {
             prop_assert_eq!(Some(id), model.next());
-            prop_assert!(state.acknowledge(START_MS, Claim::Lease(id, lease)).is_some());
+            prop_assert!(state.acknowledge(at(START_MS), Claim::Lease(id, lease)).is_some());
             model.tasks.remove(&id);
         }
         prop_assert!(model.tasks.values().all(|known| known.dead));
@@ -322,9 +322,9 @@ fn a_lease_that_ends_fences_its_worker() {
     assert_ne!(first.lease, second.lease);
     let [w, x] = WORKERS.map(Owner::from);
     let late = [Claim::Lease(id, first.lease), Claim::Job { owner: &w, jid: "12345678" }];
-    assert!(late.into_iter().all(|claim| state.acknowledge(START_MS, claim).is_none()));
+    assert!(late.into_iter().all(|claim| state.acknowledge(at(START_MS), claim).is_none()));
     assert_eq!(state.totals.late, 2);
-    assert!(state.acknowledge(START_MS, Claim::Job { owner: &x, jid: "12345678" }).is_some());
+    assert!(state.acknowledge(at(START_MS), Claim::Job { owner: &x, jid: "12345678" }).is_some());
 }
 
 #[test]
@@ -340,7 +340,7 @@ fn a_worker_that_is_gone_loses_what_it_held_and_nobody_else_does() {
     }
     assert_eq!(state.holders(), ["x"]);
     assert_eq!(state.queue_figures()[0].1.lost, 2);
-    assert!(state.acknowledge(START_MS, Claim::Lease(held[1].id, held[1].lease)).is_some());
+    assert!(state.acknowledge(at(START_MS), Claim::Lease(held[1].id, held[1].lease)).is_some());
 }
 
 #[test]
@@ -411,6 +411,11 @@ fn told(state: &mut State) -> Vec<(u64, EventKind, u64)> {
     events.into_iter().map(|event| (event.id, event.kind, event.took_ms)).collect()
 }
 
+/// Both clocks say the same.
+fn at(now_ms: u64) -> Moment {
+    Moment { now_ms, wall_ms: now_ms }
+}
+
 const NOW: Moment = Moment { now_ms: START_MS, wall_ms: START_MS };
 
 fn ranked(state: &mut State, max: usize) -> Vec<u64> {
@@ -428,7 +433,7 @@ fn a_strategy_is_told_what_workers_and_people_do() {
     let handout = take(&mut state, START_MS + 30, "w").unwrap();
     state.give_back(START_MS + 40, handout);
     take(&mut state, START_MS + 50, "w").unwrap();
-    state.acknowledge(START_MS + 70, Claim::Job { owner: &Owner::from("w"), jid: "12345678" }).unwrap();
+    state.acknowledge(at(START_MS + 70), Claim::Job { owner: &Owner::from("w"), jid: "12345678" }).unwrap();
     let (id, of) = (first.0, |kind, took_ms| (1, kind, took_ms));
     assert_eq!((id, told(&mut state)), (1, vec![of(Started, 30), of(Placed, 0), of(Started, 10), of(Done, 20)]));
     pushed(&mut state, START_MS, arrival("a", 5, -1, None));

@@ -303,4 +303,43 @@ mod tests {
         let heard = heard.replace("EventKind::", "");
         assert_eq!(heard, expected);
     }
+
+    /// The last that came runs first; asks about what it found, or does not.
+    #[derive(Debug)]
+    struct Lifo<const ASKS: bool>;
+
+    impl<const ASKS: bool> Scheduling for Lifo<ASKS> {
+        type Configuration = Nothing;
+        const INTERESTS: Interests = if ASKS { Interests::NONE.with_ranks_once() } else { Interests::NONE };
+
+        fn new(_: Nothing, _: u64) -> Result<Self, String> {
+            Ok(Self)
+        }
+
+        fn submit(&mut self, now_ms: u64, task: &Task, _: &QueueView) -> Verdict {
+            Verdict::Accept(Placement::at(self.rank(now_ms, task)))
+        }
+
+        fn failed(&mut self, _: u64, _: &Task, _: Failure) -> Retry {
+            Retry::GiveUp
+        }
+
+        fn rank(&mut self, _: u64, task: &Task) -> f64 {
+            -(task.id as f64)
+        }
+    }
+
+    fn order_after_a_swap<const ASKS: bool>() -> Vec<u64> {
+        let mut queue = QueueDriver::<Lifo<false>>::new("{}").unwrap();
+        (0..2).for_each(|_| drop(queue.push(queue.task())));
+        let mut queue = queue.swap::<Lifo<ASKS>>("{}").unwrap();
+        queue.push(queue.task()).unwrap();
+        std::iter::from_fn(|| queue.fetch()).map(|task| task.id).collect()
+    }
+
+    #[test]
+    fn what_a_strategy_found_runs_first_unless_it_is_asked_about_it() {
+        assert_eq!(order_after_a_swap::<false>(), [2, 1, 3]);
+        assert_eq!(order_after_a_swap::<true>(), [3, 2, 1]);
+    }
 }
