@@ -96,7 +96,9 @@ impl<'de> Visitor<'de> for Fields {
                 "reserve_for" => once(&mut raw.reserve_for, "reserve_for", &mut fields)?,
                 "at" => once(&mut raw.at, "at", &mut fields)?,
                 "custom" => once(&mut raw.custom, "custom", &mut fields)?,
-                _ => drop(fields.next_value::<Sound>()?),
+                _ => {
+                    fields.next_value::<Sound>()?;
+                }
             }
         }
         Ok(raw)
