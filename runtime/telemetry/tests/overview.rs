@@ -23,6 +23,7 @@ fn verdict() -> (Series, Verdict) {
         rule: "memory".to_owned(),
         series: 1,
         severity: Severity::Critical,
+        holds: false,
         value: 0.93,
         for_ms: 0,
         reason: "memory over 80 %".to_owned(),
@@ -152,4 +153,44 @@ async fn firing_alerts_survive_a_restart() {
     assert_eq!((judge(&serving.telemetry, &[verdict()]), judge(&serving.telemetry, &[])), (0, 1));
     serving.stop().await;
     assert!(Serving::start(config()).await.telemetry.alerts().active().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_saved_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let later = folder.path().join("later");
+    let config = TelemetryConfig { alerts_file: Some(later.join("alerts.json")), ..Default::default() };
+    let serving = Serving::start(config).await;
+    assert_eq!(judge(&serving.telemetry, &[verdict()]), 1);
+    // There is no folder yet, so the first attempt has failed, or will find one.
+    std::fs::create_dir(&later).unwrap();
+    wait_until("the alert is on disk", async || later.join("alerts.json").exists()).await;
+    serving.kill().await;
+}
+
+/// Nobody judges what fired in the last life: it is waited for, and not for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_strategy_an_alert_of_an_earlier_life_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let never = std::time::Duration::from_secs(3_600);
+    let config = |retention_ms| TelemetryConfig {
+        alerts_file: Some(folder.path().join("alerts.json")),
+        retention: std::time::Duration::from_millis(retention_ms),
+        evaluate_interval: never,
+        ..Default::default()
+    };
+    let serving = Serving::start(config(600_000)).await;
+    assert_eq!(judge(&serving.telemetry, &[verdict()]), 1);
+    serving.stop().await;
+    let serving = Serving::start(config(600_000)).await;
+    serving.telemetry.evaluate();
+    assert_eq!(serving.telemetry.alerts().active().len(), 1, "a strategy may come yet");
+    serving.stop().await;
+    let serving = Serving::start(config(1)).await;
+    wait_until("it has ended", async || {
+        serving.telemetry.evaluate();
+        serving.telemetry.alerts().active().is_empty()
+    })
+    .await;
+    serving.stop().await;
 }

@@ -3,7 +3,7 @@
 (module
   (import "switchyard:lifecycle/host@0.1.0" "log" (func $log (param i32 i32 i32)))
   (import "switchyard:lifecycle/host@0.1.0" "count" (func $count (param i32 i64)))
-  (memory (export "memory") 4)
+  (memory (export "memory") 16)
   (global $heap (mut i32) (i32.const 65536))
   ;; Calls of `store`: a hostile guest can wait until the self-test is over.
   (global $stores (mut i64) (i64.const 0))
