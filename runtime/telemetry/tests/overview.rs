@@ -104,8 +104,8 @@ async fn alerts_and_scores_are_shown() {
     judge(&serving.telemetry, &[verdict()]);
     tell(&serving.telemetry, Evaluation::Degraded("it trapped"));
     let alerts = serving.json("/v1/alerts").await;
-    assert_eq!(alerts.as_array().unwrap().len(), 2);
-    let memory = alerts.as_array().unwrap().iter().find(|alert| alert["rule"] == "memory").unwrap();
+    assert_eq!((alerts["items"].as_array().unwrap().len(), &alerts["continue"]), (2, &Value::Null));
+    let memory = alerts["items"].as_array().unwrap().iter().find(|alert| alert["rule"] == "memory").unwrap();
     assert_eq!((&memory["state"], &memory["severity"]), (&json!("firing"), &json!("CRITICAL")));
     assert_eq!(memory["series"]["metric"], "system.memory.utilization");
     assert!(memory["activeForMs"].is_u64() && memory["stateForMs"].is_u64());
@@ -123,6 +123,29 @@ async fn alerts_and_scores_are_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn alerts_are_listed_in_parts() {
+    let serving = Serving::start(TelemetryConfig::default()).await;
+    let numbered = |n: usize| {
+        let (_, verdict) = verdict();
+        (Series::new("m", vec![("n".into(), n.to_string().into())]), verdict)
+    };
+    let all: Vec<_> = (0..5).map(numbered).collect();
+    judge(&serving.telemetry, &all);
+    judge(&serving.telemetry, &all[1..]);
+    let (mut seen, mut after) = (Vec::new(), String::new());
+    for expected in [2, 2, 1] {
+        let page = serving.json(&format!("/v1/alerts?limit=2{after}")).await;
+        let items = page["items"].as_array().unwrap();
+        assert_eq!(items.len(), expected, "{page}");
+        seen.extend(items.iter().map(|alert| alert["series"]["labels"][0][1].clone()));
+        after = page["continue"].as_str().map(|token| format!("&continue={token}")).unwrap_or_default();
+    }
+    assert_eq!((seen, after), (["1", "2", "3", "4", "0"].map(Value::from).to_vec(), String::new()));
+    let resolved = serving.json("/v1/alerts?state=resolved").await;
+    assert_eq!(resolved["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn errors_have_one_shape() {
     let serving = Serving::start(TelemetryConfig::default()).await;
     let check = async |path: &str, post: bool, status: StatusCode, code: &str| {
@@ -135,6 +158,10 @@ async fn errors_have_one_shape() {
     check("/v1/nothing", false, StatusCode::NOT_FOUND, "not-found").await;
     check("/v1/scores/nothing", false, StatusCode::NOT_FOUND, "not-found").await;
     check("/v1/overview", true, StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed").await;
+    for query in ["limit=0", "limit=501", "state=burning", "page=2"] {
+        check(&format!("/v1/alerts?{query}"), false, StatusCode::BAD_REQUEST, "invalid-request").await;
+    }
+    check("/v1/alerts?continue=1-0", false, StatusCode::GONE, "expired").await;
     check("/v1/metrics", false, StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed").await;
 }
 

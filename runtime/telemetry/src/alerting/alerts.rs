@@ -1,6 +1,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
+use switchyard_types::Page;
 use tokio::sync::Notify;
 
 use super::{
@@ -80,10 +81,20 @@ impl Alerts {
         alerts
     }
 
-    /// The same with ages.
-    pub fn listed(&self) -> Vec<ListedAlert> {
+    /// At most `limit` of them with ages, those in a state or all, after the one that an earlier page ended with. None: that
+    /// one is gone, or in another state.
+    pub fn page(&self, state: Option<Phase>, after: Option<&str>, limit: usize) -> Option<Page<ListedAlert>> {
         let now_ms = self.shared.clock.now_ms();
-        self.list().into_iter().map(|alert| ListedAlert::of(alert, now_ms)).collect()
+        let mut alerts = self.list();
+        alerts.retain(|alert| state.is_none_or(|state| alert.state == state));
+        let first = match after {
+            Some(token) => 1 + alerts.iter().position(|alert| page_token(alert) == token)?,
+            None => 0,
+        };
+        let mut rest = alerts.into_iter().skip(first);
+        let page: Vec<_> = rest.by_ref().take(limit).collect();
+        let continue_token = page.last().filter(|_| rest.next().is_some()).map(page_token);
+        Some(Page { items: page.into_iter().map(|alert| ListedAlert::of(alert, now_ms)).collect(), continue_token })
     }
 
     /// Pending and firing alerts that a strategy has named: what a new instance adopts.
@@ -144,4 +155,9 @@ impl Alerts {
         }
         saved.is_ok()
     }
+}
+
+/// Where a page ended: which alert, and in which state, because alerts are listed by that first.
+fn page_token(alert: &Alert) -> String {
+    format!("{}-{:016x}", alert.state as u8, alert.fingerprint())
 }
