@@ -1,7 +1,11 @@
 use super::{Alert, Alerting, Columns, EVIDENCE_BYTES_MAX, Load, Notification, REASON_BYTES_MAX, Verdict};
-use crate::{lifecycle::component, text::cut};
+use crate::{
+    lifecycle::{common_hooks, component},
+    text::cut,
+};
 
 component!(Alerting);
+common_hooks!(Alerting, resident: Alert, load: Load);
 
 impl<S: Alerting> Component<S> {
     /// See `evaluate` in `sdk/wit/alerting`.
@@ -24,25 +28,6 @@ impl<S: Alerting> Component<S> {
             cut(&mut notification.text, EVIDENCE_BYTES_MAX);
         }
         notifications
-    }
-
-    /// See `adopt`.
-    pub fn adopt(&mut self, now_ms: u64, residents: &[Alert], last: bool) {
-        if let Some(strategy) = &mut self.strategy {
-            for resident in residents {
-                strategy.adopt(now_ms, resident);
-            }
-            if last {
-                strategy.adopted(now_ms);
-            }
-        }
-    }
-
-    /// See `tick`.
-    pub fn tick(&mut self, now_ms: u64, load: &Load) {
-        if let Some(strategy) = &mut self.strategy {
-            strategy.tick(now_ms, load);
-        }
     }
 }
 

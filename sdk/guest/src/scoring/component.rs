@@ -1,7 +1,11 @@
 use super::{Load, Resident, SENTENCE_BYTES_MAX, Score, Scoring, Table};
-use crate::{lifecycle::component, text::cut};
+use crate::{
+    lifecycle::{common_hooks, component},
+    text::cut,
+};
 
 component!(Scoring);
+common_hooks!(Scoring, resident: Resident, load: Load);
 
 impl<S: Scoring> Component<S> {
     /// See `score` in `sdk/wit/scoring`.
@@ -15,25 +19,6 @@ impl<S: Scoring> Component<S> {
             }
         }
         scores
-    }
-
-    /// See `adopt`.
-    pub fn adopt(&mut self, now_ms: u64, residents: &[Resident], last: bool) {
-        if let Some(strategy) = &mut self.strategy {
-            for resident in residents {
-                strategy.adopt(now_ms, resident);
-            }
-            if last {
-                strategy.adopted(now_ms);
-            }
-        }
-    }
-
-    /// See `tick`.
-    pub fn tick(&mut self, now_ms: u64, load: &Load) {
-        if let Some(strategy) = &mut self.strategy {
-            strategy.tick(now_ms, load);
-        }
     }
 }
 
