@@ -43,6 +43,9 @@ struct Options {
     /// Only the proxies with this in their names.
     #[arg(long, default_value = "")]
     only: String,
+    /// Only the loads with this in their names.
+    #[arg(long, default_value = "")]
+    load: String,
 }
 
 #[tokio::main]
@@ -68,7 +71,7 @@ async fn main() -> Result<()> {
         Proxy { name: format!("node, {}", options.strategy), process: node.id()?, address: node.address() },
     ];
     emit(&format!("{}\n\n{} connections, {threads} threads a proxy\n", machine::describe(), options.connections));
-    for load in &LOADS {
+    for load in LOADS.iter().filter(|load| load.name.contains(&options.load)) {
         emit(&format!("{}:\n", load.name));
         emit(&measure(&options, &wrk, &proxies, load)?.to_string());
         emit("");
