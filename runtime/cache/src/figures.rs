@@ -1,7 +1,6 @@
-use std::{
-    collections::BTreeMap,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use switchyard_types::Figure;
 
 use crate::{shards::Shards, table::Payload};
 
@@ -83,32 +82,41 @@ impl CacheFigures {
         if reads == 0 { 0.0 } else { self.hits as f64 / reads as f64 }
     }
 
-    /// Every figure by its name, as it stands in a node's status: `cache.hits` and so on.
-    pub fn named(&self) -> BTreeMap<String, f64> {
-        let whole = [
-            ("hits", self.hits),
-            ("misses", self.misses),
-            ("stores", self.stores),
-            ("refused", self.refused),
-            ("too_large", self.too_large),
-            ("evicted_by_strategy", self.evicted_by_strategy),
-            ("evicted_by_fallback", self.evicted_by_fallback),
-            ("expired", self.expired),
-            ("entries", self.entries),
-            ("entries_expiring", self.entries_expiring),
-            ("used", self.used),
-            ("capacity", self.capacity),
-            ("bytes", self.bytes),
-            ("events_reads_dropped", self.events_reads_dropped),
-            ("events_changes_dropped", self.events_changes_dropped),
-            ("connections", self.connections),
-            ("connections_accepted", self.connections_accepted),
-            ("connections_refused", self.connections_refused),
-            ("connections_cut", self.connections_cut),
-            ("commands", self.commands),
+    /// Each by its name in the node's status and metrics: `cache.hits` and so on.
+    pub fn list(&self) -> Vec<Figure> {
+        let counters = [
+            ("cache.hits", "{read}", "Reads that found something", self.hits),
+            ("cache.misses", "{read}", "Reads that found nothing", self.misses),
+            ("cache.stores", "{value}", "Values stored", self.stores),
+            ("cache.refused", "{value}", "Values that the strategy did not admit", self.refused),
+            ("cache.too_large", "{value}", "Values larger than a shard's whole budget", self.too_large),
+            ("cache.evicted_by_strategy", "{entry}", "Entries that the strategy evicted", self.evicted_by_strategy),
+            ("cache.evicted_by_fallback", "{entry}", "Entries that the fallback evicted", self.evicted_by_fallback),
+            ("cache.expired", "{entry}", "Entries whose time was over", self.expired),
+            ("cache.events_reads_dropped", "{read}", "Reads that no strategy was told of", self.events_reads_dropped),
+            (
+                "cache.events_changes_dropped",
+                "{change}",
+                "Changes that no strategy was told of",
+                self.events_changes_dropped,
+            ),
+            ("cache.connections_accepted", "{connection}", "Clients since the start", self.connections_accepted),
+            ("cache.connections_refused", "{connection}", "Clients over the bound", self.connections_refused),
+            ("cache.connections_cut", "{connection}", "Clients cut off for what they did", self.connections_cut),
+            ("cache.commands", "{command}", "Commands carried out", self.commands),
         ];
-        let named = whole.into_iter().map(|(name, value)| (format!("cache.{name}"), value as f64));
-        named.chain([("cache.hit_ratio".to_owned(), self.hit_ratio())]).collect()
+        let gauges = [
+            ("cache.entries", "{entry}", "Entries", self.entries as f64),
+            ("cache.entries_expiring", "{entry}", "Entries with a time to live", self.entries_expiring as f64),
+            ("cache.used", "", "What the entries take of the budget, in its unit", self.used as f64),
+            ("cache.capacity", "", "The budget, in its unit", self.capacity as f64),
+            ("cache.bytes", "By", "Keys, values and overhead of the entries", self.bytes as f64),
+            ("cache.connections", "{connection}", "Clients", self.connections as f64),
+            ("cache.hit_ratio", "1", "Hits of all reads since the start", self.hit_ratio()),
+        ];
+        let counter = |(name, unit, text, count)| Figure::counter(name, unit, text, count as f64);
+        let gauge = |(name, unit, text, value)| Figure::gauge(name, unit, text, value);
+        counters.map(counter).into_iter().chain(gauges.map(gauge)).collect()
     }
 }
 

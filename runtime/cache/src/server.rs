@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use switchyard_listen::Account;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -12,7 +13,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Cache, CacheError, account::Account, connection::Connection, figures::ServiceCounters};
+use crate::{Cache, CacheError, connection::Connection, figures::ServiceCounters};
 
 /// How long connections may finish what they do when the service stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);

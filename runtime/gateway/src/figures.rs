@@ -5,6 +5,7 @@ use std::{
 };
 
 use http::StatusCode;
+use switchyard_types::FigureValue;
 
 use crate::clock::micros;
 
@@ -13,6 +14,9 @@ const STEPS: u64 = 8;
 /// Powers of two above the first [`STEPS`] microseconds: the last bucket begins beyond an hour.
 const POWERS: usize = 30;
 const BUCKETS: usize = (POWERS + 1) * STEPS as usize;
+
+/// In seconds: what OpenTelemetry's conventions advise for `http.server.request.duration`.
+const DURATION_BOUNDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
 /// What a route has done.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -189,9 +193,27 @@ impl Histogram {
         }
     }
 
-    /// How many times there are, and their sum in microseconds.
-    pub(crate) fn total(&self) -> (u64, u64) {
-        (self.buckets.iter().map(Counter::get).sum(), self.sum_us.get())
+    /// How many times there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.buckets.iter().map(Counter::get).sum()
+    }
+
+    /// In seconds, by the bounds that OpenTelemetry advises for requests. A time less than an eighth below a bound may be
+    /// counted above it.
+    pub(crate) fn durations(&self) -> FigureValue {
+        let mut buckets = vec![0; DURATION_BOUNDS.len() + 1];
+        for (bucket, count) in self.buckets.iter().enumerate() {
+            let upper = upper_us(bucket) as f64 / 1e6;
+            let place = DURATION_BOUNDS.partition_point(|bound| *bound < upper);
+            if let Some(sum) = buckets.get_mut(place) {
+                *sum += count.get();
+            }
+        }
+        FigureValue::Histogram {
+            sum: self.sum_us.get() as f64 / 1e6,
+            bounds: &DURATION_BOUNDS,
+            buckets: buckets.into(),
+        }
     }
 
     pub(crate) fn latency(&self) -> Latency {
@@ -240,6 +262,18 @@ mod tests {
             assert!(upper >= time_us && upper - time_us <= time_us / 8, "{time_us}: {upper}");
         }
         assert_eq!(bucket_of(u64::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn durations_lie_within_their_bounds() {
+        let histogram = Histogram::default();
+        for time_us in [0, 4_000, 5_500, 1_100_000, 11_000_000, 3_600_000_000] {
+            histogram.record(Duration::from_micros(time_us));
+        }
+        let FigureValue::Histogram { sum, bounds, buckets } = histogram.durations() else { panic!("a histogram") };
+        assert_eq!((bounds.len(), buckets.len(), sum), (14, 15, 3_612.109_5));
+        let filled: Vec<_> = buckets.iter().enumerate().filter(|(_, count)| **count > 0).collect();
+        assert_eq!(filled, [(0, &2), (1, &1), (10, &1), (14, &2)]);
     }
 
     #[test]

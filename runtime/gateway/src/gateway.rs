@@ -20,6 +20,7 @@ use crate::{
     figures::ListenerCounters,
     route::{Route, RouteTable},
     slot::Together,
+    totals::{Departed, Totals},
 };
 
 /// The gateway: a handle on its routes. Whoever has one may change them while requests run.
@@ -39,6 +40,9 @@ pub(crate) struct Shared {
     pub(crate) together: Mutex<Together>,
     /// Where the gateway listens; held for moments, after `together`.
     listeners: Mutex<Vec<SocketAddr>>,
+    /// What routes have done that are gone; held while a set takes the place of another, so that a route is never counted
+    /// twice or not at all.
+    departed: Mutex<Departed>,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -53,8 +57,8 @@ impl Gateway {
         let routes = ArcSwap::from_pointee(RouteTable::default());
         let (counters, clock) = (ListenerCounters::default(), Clock::new());
         let deciding = Deciding { host: host.clone(), clock, runtime, hash: config.hash };
-        let (together, listeners) = Default::default();
-        Self { shared: Arc::new(Shared { config, routes, counters, clock, deciding, together, listeners }) }
+        let (together, listeners, departed) = Default::default();
+        Self { shared: Arc::new(Shared { config, routes, counters, clock, deciding, together, listeners, departed }) }
     }
 
     /// Puts a new set of routes in the place of the current one. Requests keep the set that they began with; backends that
@@ -79,7 +83,7 @@ impl Gateway {
         for new in table.backends().filter(|new| !is_in(new, &earlier)) {
             shared.deciding.runtime.spawn(backend::check(Arc::downgrade(new)));
         }
-        shared.routes.store(table.clone());
+        shared.replace(&earlier, &table);
         earlier.backends().filter(|old| !is_in(old, &table)).for_each(|old| old.remove());
         Ok(())
     }
@@ -115,7 +119,7 @@ impl Gateway {
         let table = self.shared.routes.load();
         let status = table.routes().iter().map(|route| RouteStatus {
             name: route.name.clone(),
-            figures: route.figures(),
+            figures: route.counters.figures(),
             recent: route.recent(self.shared.clock.now_ms()),
             backends: route.members.iter().map(|member| backend(&member.backend)).collect(),
         });
@@ -132,6 +136,12 @@ impl Gateway {
         &self.shared.config
     }
 
+    /// What all routes together have done, also those that are gone.
+    pub(crate) fn totals(&self) -> Totals {
+        let mut departed = self.shared.departed.lock();
+        departed.totals(self.shared.routes.load().routes())
+    }
+
     /// From now on no route may lead to this address, and none does.
     pub(crate) fn listens(&self, listener: SocketAddr) -> Result<(), GatewayError> {
         let mut listeners = self.shared.listeners.lock();
@@ -142,6 +152,14 @@ impl Gateway {
 
     pub(crate) fn listens_no_more(&self, listener: SocketAddr) {
         self.shared.listeners.lock().retain(|other| *other != listener);
+    }
+}
+
+impl Shared {
+    fn replace(&self, earlier: &RouteTable, table: &Arc<RouteTable>) {
+        let mut departed = self.departed.lock();
+        self.routes.store(Arc::clone(table));
+        earlier.routes().iter().filter(|route| table.get(&route.name).is_none()).for_each(|route| departed.add(route));
     }
 }
 

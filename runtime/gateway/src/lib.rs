@@ -24,12 +24,13 @@ mod decide;
 mod error;
 mod figures;
 mod gateway;
-mod named;
+mod list;
 mod proxy;
 mod route;
 mod server;
 mod slot;
 mod status;
+mod totals;
 mod window;
 
 pub use config::GatewayConfig;

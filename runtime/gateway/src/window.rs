@@ -12,16 +12,9 @@ pub struct Recent {
     pub answered: u64,
     /// Of these with a status from 500.
     pub failed: u64,
-    /// From a request's head to its answer's, the sum, in microseconds.
-    pub sum_us: u64,
 }
 
 impl Recent {
-    /// Mean time of an answer, in seconds; none: nobody asked.
-    pub fn mean_seconds(&self) -> Option<f64> {
-        (self.answered > 0).then(|| self.sum_us as f64 / self.answered as f64 / 1e6)
-    }
-
     /// Part of the answers with a status from 500, 0 to 1; none: nobody asked.
     pub fn error_ratio(&self) -> Option<f64> {
         (self.answered > 0).then(|| self.failed as f64 / self.answered as f64)
@@ -30,11 +23,7 @@ impl Recent {
     /// Counters are read one after the other, and one may be ahead.
     fn since(self, earlier: Self) -> Self {
         let answered = self.answered.saturating_sub(earlier.answered);
-        Self {
-            answered,
-            failed: self.failed.saturating_sub(earlier.failed).min(answered),
-            sum_us: self.sum_us.saturating_sub(earlier.sum_us),
-        }
+        Self { answered, failed: self.failed.saturating_sub(earlier.failed).min(answered) }
     }
 }
 
@@ -60,7 +49,7 @@ mod tests {
 
     #[test]
     fn a_window_forgets_what_is_older_than_two_spans() {
-        let total = |answered: u64| Recent { answered, failed: answered / 2, sum_us: answered * 1_000 };
+        let total = |answered: u64| Recent { answered, failed: answered / 2 };
         let window = Window::default();
         let check = |now_ms, answered, expected| {
             let recent = window.look(now_ms, total(answered));
@@ -73,7 +62,6 @@ mod tests {
         check(11_000, 40, 20);
         check(20_000, 40, 10);
         check(30_000, 40, 0);
-        assert_eq!(total(4).mean_seconds(), Some(0.001));
         assert_eq!((total(4).error_ratio(), Recent::default().error_ratio()), (Some(0.5), None));
     }
 }

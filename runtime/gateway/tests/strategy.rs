@@ -21,7 +21,7 @@ use std::{
 use support::{Serving, backend::Backend, host, named, nobody, route, wait_until, within};
 use switchyard_gateway::{Gateway, GatewayConfig};
 use switchyard_host::{Compiler, Host, HostConfig, Strategy, StrategySlot as _};
-use switchyard_types::{Limits, route::RouteSpec};
+use switchyard_types::{FigureValue, Limits, route::RouteSpec};
 use tokio::{runtime::Handle, task::JoinSet};
 
 fn strategy(name: &str) -> Strategy {
@@ -136,10 +136,35 @@ async fn one_strategy_decides_for_all_routes_and_for_those_to_come() {
     let figures = whole.figures();
     assert_eq!((figures.flips, figures.hooks["pick"].calls, figures.hooks["pick"].fallbacks), (1, 3, 0));
     assert_eq!(figures.shards.shards, 2 * serving.gateway.slot("all").unwrap().figures().shards.shards);
-    assert_eq!(serving.gateway.named()["gateway.requests"], 3.0);
-    assert_eq!(serving.gateway.named()["http.server.error.ratio{route=other-1}"], 0.0);
+    assert_eq!(figure(&serving, "gateway.requests"), FigureValue::Counter(3.0));
+    assert_eq!(figure(&serving, "http.server.error.ratio{route=other-1}"), FigureValue::Gauge(0.0));
+    let FigureValue::Histogram { buckets, .. } = figure(&serving, "http.server.request.duration{route=other-1}") else {
+        panic!("durations are a histogram")
+    };
+    assert_eq!(buckets.iter().sum::<u64>(), 2);
     whole.clear();
     assert_eq!((plugin("all"), plugin("other-1"), whole.figures().strategy), (None, None, None));
+}
+
+fn figure(serving: &Serving, name: &str) -> FigureValue {
+    let figures = serving.gateway.list();
+    figures.into_iter().find(|figure| figure.to_string() == name).unwrap().value
+}
+
+#[tokio::test]
+async fn what_a_route_has_done_outlives_it() {
+    let backend = Backend::start("a").await;
+    let serving = Serving::start(vec![route(&[("a", backend.address)])]).await;
+    let declared = serving.gateway.routes();
+    for round in 1..4 {
+        let mut client = serving.client().await;
+        assert_eq!(client.get("/").await.status, 200);
+        for routes in [vec![], declared.clone()] {
+            serving.gateway.set_routes(routes).unwrap();
+            assert_eq!(figure(&serving, "gateway.requests"), FigureValue::Counter(f64::from(round)));
+        }
+    }
+    wait_until("none is in flight", || figure(&serving, "gateway.in_flight") == FigureValue::Gauge(0.0)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde::Serialize;
+use switchyard_types::Figure;
 
 /// What a queue holds, and what it has done since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -33,15 +34,34 @@ pub struct QueueFigures {
     pub discarded: u64,
 }
 
+/// Tasks by what they wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Held {
+    /// Tasks that could run now.
+    pub waiting: u64,
+    /// Tasks that wait for their time.
+    pub delayed: u64,
+    /// Tasks that workers hold.
+    pub leased: u64,
+    /// Dead letters.
+    pub dead: u64,
+}
+
 /// What the tasks are, and what they have done since the start.
 #[derive(Debug, Clone, Default)]
 pub struct TasksFigures {
     /// By name of the queue.
     pub queues: BTreeMap<Arc<str>, QueueFigures>,
-    /// Tasks acknowledged, also of queues that are gone.
+    /// Tasks accepted; this and what follows also of queues that are gone.
+    pub pushed: u64,
+    /// Tasks acknowledged.
     pub done: u64,
-    /// Failures, also of queues that are gone.
+    /// Failures, lost leases included.
     pub failed: u64,
+    /// Leases that ended without a word.
+    pub lost: u64,
+    /// Failed tasks that wanted to be forgotten.
+    pub discarded: u64,
     /// Acknowledgements and failures of tasks that their workers no longer held.
     pub late: u64,
     /// Dead letters dropped because there were too many or they were too old.
@@ -63,44 +83,44 @@ pub struct TasksFigures {
 }
 
 impl TasksFigures {
-    /// All queues together.
-    pub fn total(&self) -> QueueFigures {
-        self.queues.values().fold(QueueFigures::default(), |mut total, queue| {
-            total.waiting += queue.waiting;
-            total.delayed += queue.delayed;
-            total.leased += queue.leased;
-            total.dead += queue.dead;
-            total.pushed += queue.pushed;
-            total.lost += queue.lost;
-            total.discarded += queue.discarded;
-            total
+    /// What all queues together hold.
+    pub fn held(&self) -> Held {
+        self.queues.values().fold(Held::default(), |held, queue| Held {
+            waiting: held.waiting + queue.waiting,
+            delayed: held.delayed + queue.delayed,
+            leased: held.leased + queue.leased,
+            dead: held.dead + queue.dead,
         })
     }
 
-    /// Every figure by its name, as it stands in a node's status: `tasks.waiting` and so on.
-    pub fn named(&self) -> BTreeMap<String, f64> {
-        let total = self.total();
-        let whole = [
-            ("waiting", total.waiting),
-            ("delayed", total.delayed),
-            ("leased", total.leased),
-            ("dead", total.dead),
-            ("pushed", total.pushed),
-            ("done", self.done),
-            ("failed", self.failed),
-            ("lost", total.lost),
-            ("discarded", total.discarded),
-            ("late", self.late),
-            ("dead_dropped", self.dead_dropped),
-            ("refused", self.refused),
-            ("events_dropped", self.events_dropped),
-            ("commits", self.commits),
-            ("connections", self.connections),
-            ("connections_refused", self.connections_refused),
-            ("connections_cut", self.connections_cut),
-            ("commands", self.commands),
+    /// Each by its name in the node's status and metrics, all queues together: `tasks.waiting` and so on.
+    pub fn list(&self) -> Vec<Figure> {
+        let held = self.held();
+        let counters = [
+            ("tasks.pushed", "{task}", "Tasks accepted", self.pushed),
+            ("tasks.done", "{task}", "Tasks acknowledged", self.done),
+            ("tasks.failed", "{failure}", "Failures, lost leases included", self.failed),
+            ("tasks.lost", "{failure}", "Leases that ended without a word", self.lost),
+            ("tasks.discarded", "{task}", "Failed tasks that wanted to be forgotten", self.discarded),
+            ("tasks.late", "{task}", "Answers of workers that no longer held the task", self.late),
+            ("tasks.dead_dropped", "{task}", "Dead letters that were too many or too old", self.dead_dropped),
+            ("tasks.refused", "{task}", "Tasks that the strategy did not take", self.refused),
+            ("tasks.events_dropped", "{event}", "Events that a slow strategy was not told", self.events_dropped),
+            ("tasks.commits", "{write}", "Writes, each of many changes", self.commits),
+            ("tasks.connections_refused", "{connection}", "Clients over the bound", self.connections_refused),
+            ("tasks.connections_cut", "{connection}", "Clients cut off for what they did", self.connections_cut),
+            ("tasks.commands", "{command}", "Commands carried out", self.commands),
         ];
-        whole.into_iter().map(|(name, value)| (format!("tasks.{name}"), value as f64)).collect()
+        let gauges = [
+            ("tasks.waiting", "{task}", "Tasks that could run now", held.waiting),
+            ("tasks.delayed", "{task}", "Tasks that wait for their time", held.delayed),
+            ("tasks.leased", "{task}", "Tasks that workers hold", held.leased),
+            ("tasks.dead", "{task}", "Dead letters", held.dead),
+            ("tasks.connections", "{connection}", "Clients", self.connections),
+        ];
+        let counter = |(name, unit, text, count)| Figure::counter(name, unit, text, count as f64);
+        let gauge = |(name, unit, text, count)| Figure::gauge(name, unit, text, count as f64);
+        counters.map(counter).into_iter().chain(gauges.map(gauge)).collect()
     }
 }
 

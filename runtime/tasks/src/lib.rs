@@ -38,7 +38,7 @@ mod writer;
 pub use config::{Durability, TasksConfig};
 pub use error::TasksError;
 pub use fetch::Leased;
-pub use figures::{QueueFigures, TasksFigures};
+pub use figures::{Held, QueueFigures, TasksFigures};
 pub use http::router;
 pub use id::{LeaseId, TaskId};
 pub use service::TasksService;

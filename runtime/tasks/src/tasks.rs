@@ -253,8 +253,11 @@ impl Tasks {
             self.shared().read(|state| (state.queue_figures(), state.totals, state.events.dropped()));
         let mut figures = TasksFigures {
             queues: queues.into_iter().collect::<std::collections::BTreeMap<Arc<str>, QueueFigures>>(),
+            pushed: totals.pushed,
             done: totals.done,
             failed: totals.failed,
+            lost: totals.lost,
+            discarded: totals.discarded,
             late: totals.late,
             dead_dropped: totals.buried_dropped,
             refused: totals.refused,

@@ -1,6 +1,8 @@
 use parking_lot::Mutex;
 
-use crate::{Figure, alerting::AlertFigures, store::Refused};
+use switchyard_types::Figure;
+
+use crate::{alerting::AlertFigures, store::Refused};
 
 /// How often the log says that points were refused, in milliseconds.
 const LOG_INTERVAL_MS: u64 = 60_000;

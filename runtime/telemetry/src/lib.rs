@@ -18,7 +18,6 @@ mod config;
 mod counters;
 mod error;
 mod exposition;
-mod figure;
 mod host;
 mod http;
 mod otlp;
@@ -31,7 +30,6 @@ mod telemetry;
 
 pub use config::TelemetryConfig;
 pub use error::TelemetryError;
-pub use figure::{Figure, FigureKind};
 pub use http::router;
 pub use series::{Label, Series};
 pub use service::TelemetryService;

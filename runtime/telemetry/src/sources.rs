@@ -6,7 +6,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use crate::Figure;
+use switchyard_types::Figure;
 
 type Source = Arc<dyn Fn() -> Vec<Figure> + Send + Sync>;
 

@@ -2,9 +2,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use switchyard_host::{Host, alerting::AlertingSlot, scoring::ScoringSlot};
+use switchyard_types::{Figure, FigureValue};
 
 use crate::{
-    Figure, FigureKind, Query, Reading, Selector, TelemetryConfig,
+    Query, Reading, Selector, TelemetryConfig,
     alerting::{AlertFigures, Alerts, AlertsFile, Evaluator},
     clock::Clock,
     counters::{Counters, RefusalLog},
@@ -13,7 +14,7 @@ use crate::{
     otlp::{Gates, Taken},
     scoring::{Scorer, Scores, service},
     sources::Sources,
-    store::{Kind, Meta, Origin, Refused, Store, Value},
+    store::{Counts, Kind, Meta, Origin, Refused, Store, Value},
 };
 
 /// What the node knows of itself and of those who post to it: a cheap handle.
@@ -204,9 +205,13 @@ impl Telemetry {
 }
 
 fn put_figure(store: &mut Store, now_ms: u64, figure: &Figure) -> Result<(), crate::Refusal> {
-    let (kind, value) = match figure.kind {
-        FigureKind::Gauge => (Kind::Gauge, Value::Now(figure.value)),
-        FigureKind::Counter => (Kind::Counter, Value::Total { value: figure.value, started: 0 }),
+    let (kind, value) = match &figure.value {
+        FigureValue::Gauge(value) => (Kind::Gauge, Value::Now(*value)),
+        FigureValue::Counter(value) => (Kind::Counter, Value::Total { value: *value, started: 0 }),
+        FigureValue::Histogram { sum, bounds, buckets } => {
+            let counts = Counts { sum: *sum, buckets: buckets.clone() };
+            (Kind::Histogram, Value::Counts { bounds: (*bounds).into(), counts, started: Some(0) })
+        }
     };
     let meta = Meta { name: &figure.name, unit: figure.unit, description: figure.description, kind };
     let labels = figure.labels.iter().map(|(name, value)| (&**name, &**value));

@@ -10,12 +10,13 @@ use std::sync::{
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use support::{Serving, judge, lines, tell, wait_until};
+use support::{Serving, judge, lines, request, tell, wait_until};
 use switchyard_telemetry::{
-    Figure, Query, Selector, Series, TelemetryConfig,
+    Query, Selector, Series, TelemetryConfig,
     alerting::{Evaluation, Severity, Verdict},
     scoring::{Finding, Part, Score},
 };
+use switchyard_types::{Figure, FigureValue};
 
 fn verdict() -> (Series, Verdict) {
     let verdict = Verdict {
@@ -56,6 +57,30 @@ async fn engines_are_asked_at_each_collection() {
     assert!(overview["host"]["cpuUtilization"].is_number());
     serving.telemetry.remove_source("cache");
     assert_eq!(serving.json("/v1/overview").await["engines"], json!(["broken"]));
+}
+
+/// The gateway's and an application's, which a common library names the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engines_histogram_stands_beside_one_that_is_posted() {
+    let serving = Serving::start(TelemetryConfig::default()).await;
+    let name = "http.server.request.duration";
+    serving.telemetry.source("gateway", move || {
+        let value = FigureValue::Histogram { sum: 1.5, bounds: &[1.0], buckets: [2, 1].into() };
+        vec![Figure { value, ..Figure::gauge(name, "s", "Duration", 0.0) }.with("route", "shop")]
+    });
+    serving.telemetry.collect();
+    let posted = json!({"name": name, "unit": "s", "histogram": {"aggregationTemporality": 2, "dataPoints": [
+        {"startTimeUnixNano": "1", "timeUnixNano": "9", "count": "3", "sum": 2.5, "bucketCounts": ["1", "2"],
+         "explicitBounds": [0.5], "attributes": [{"key": "http.route", "value": {"stringValue": "/cart"}}]},
+    ]}});
+    assert_eq!(serving.post_json(&request(posted)).await["partialSuccess"], Value::Null);
+    serving.telemetry.collect();
+    let page = serving.metrics().await;
+    let counts = lines(&page, "http_server_request_duration_seconds_count");
+    assert_eq!(counts.len(), 2, "{counts:?}");
+    assert!(counts.contains(&r#"http_server_request_duration_seconds_count{route="shop"} 3"#), "{counts:?}");
+    let points = &serving.json("/v1/overview").await["points"];
+    assert_eq!((&points["ownRefused"], &points["refused"]), (&json!({}), &json!({})));
 }
 
 #[tokio::test(flavor = "multi_thread")]

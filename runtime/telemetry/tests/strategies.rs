@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use support::{Serving, gauge, host, request, requests, wait_until};
 use switchyard_host::Host;
 use switchyard_telemetry::{
-    Figure, TelemetryConfig,
+    TelemetryConfig,
     alerting::{Alert, DEGRADED_RULE, Phase},
 };
+use switchyard_types::Figure;
 
 /// What a strategy does on a live node.
 const TRAPS: &str = "unreachable";

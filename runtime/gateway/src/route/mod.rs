@@ -68,24 +68,23 @@ impl Route {
     }
 
     pub(crate) fn recent(&self, now_ms: u64) -> Recent {
-        let counters = &self.counters;
-        let (answered, sum_us) = counters.latency.total();
-        let [.., failed] = counters.statuses.get();
-        counters.recent.look(now_ms, Recent { answered, failed, sum_us })
+        let [.., failed] = self.counters.statuses.get();
+        self.counters.recent.look(now_ms, Recent { answered: self.counters.latency.count(), failed })
     }
+}
 
+impl RouteCounters {
     pub(crate) fn figures(&self) -> RouteFigures {
-        let counters = &self.counters;
         RouteFigures {
-            requests: counters.requests.get(),
-            in_flight: counters.in_flight.get(),
-            statuses: counters.statuses.get(),
-            unanswered: counters.unanswered.get(),
-            retries: counters.retries.get(),
-            all_unhealthy: counters.all_unhealthy.get(),
-            request_bytes: counters.request_bytes.get(),
-            answer_bytes: counters.answer_bytes.get(),
-            latency: counters.latency.latency(),
+            requests: self.requests.get(),
+            in_flight: self.in_flight.get(),
+            statuses: self.statuses.get(),
+            unanswered: self.unanswered.get(),
+            retries: self.retries.get(),
+            all_unhealthy: self.all_unhealthy.get(),
+            request_bytes: self.request_bytes.get(),
+            answer_bytes: self.answer_bytes.get(),
+            latency: self.latency.latency(),
         }
     }
 }

@@ -21,7 +21,7 @@ pub(super) async fn start(ground: &Ground<'_>) -> Result<Engine, NodeError> {
         name: "cache",
         slots: vec![(SlotId { kind: StrategyKind::Caching, target: String::new() }, Arc::new(slot))],
         listeners: vec![("resp", address)],
-        figures: Arc::new(move || figures.figures().named()),
+        figures: Arc::new(move || figures.figures().list()),
         run: Box::new(|shutdown| Box::pin(async move { service.run(shutdown).await.map_err(Into::into) })),
     })
 }

@@ -37,7 +37,7 @@ pub(super) async fn start(ground: &Ground<'_>) -> Result<(Engine, SetRoutes), No
         name: "gateway",
         slots: vec![(SlotId { kind: StrategyKind::Routing, target: String::new() }, Arc::new(slot))],
         listeners: vec![("gateway", address)],
-        figures: Arc::new(move || figures.named()),
+        figures: Arc::new(move || figures.list()),
         run: Box::new(|shutdown| Box::pin(async move { service.run(shutdown).await.map_err(Into::into) })),
     };
     Ok((engine, Arc::new(move |declared| routes.set_routes(declared).map_err(refused))))

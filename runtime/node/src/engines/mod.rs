@@ -6,11 +6,11 @@ mod gateway;
 mod tasks;
 mod telemetry;
 
-use std::{collections::BTreeMap, error::Error, net::SocketAddr, sync::Arc};
+use std::{error::Error, net::SocketAddr, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use switchyard_host::{Host, StrategySlot};
-use switchyard_types::SlotId;
+use switchyard_types::{Figure, SlotId};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +29,7 @@ pub(crate) struct Engine {
     pub(crate) slots: Vec<(SlotId, Arc<dyn StrategySlot>)>,
     /// Its addresses, by protocol.
     pub(crate) listeners: Vec<(&'static str, SocketAddr)>,
-    /// Figures by name, for example `cache.hits`.
+    /// What it counts and holds, for example `cache.hits`.
     pub(crate) figures: Figures,
     /// Serves until shutdown.
     pub(crate) run: Run,
@@ -38,7 +38,7 @@ pub(crate) struct Engine {
 /// What an engine serves on the node's own HTTP listener.
 type Routes = axum::Router;
 
-pub(crate) type Figures = Arc<dyn Fn() -> BTreeMap<String, f64> + Send + Sync>;
+pub(crate) type Figures = Arc<dyn Fn() -> Vec<Figure> + Send + Sync>;
 pub(crate) type Run = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, Result<(), EngineError>> + Send>;
 
 /// What every engine is made of.

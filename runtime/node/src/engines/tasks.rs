@@ -1,5 +1,4 @@
 use std::{
-    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -30,7 +29,7 @@ pub(super) async fn start(ground: &Ground<'_>) -> Result<(Engine, Routes), NodeE
         name: "tasks",
         slots: vec![(SlotId { kind: StrategyKind::Scheduling, target: String::new() }, Arc::new(slot))],
         listeners: vec![("faktory", address)],
-        figures: Arc::new(move || figures.figures().named().into_iter().collect::<BTreeMap<_, _>>()),
+        figures: Arc::new(move || figures.figures().list()),
         run: Box::new(|shutdown| Box::pin(async move { service.run(shutdown).await.map_err(Into::into) })),
     };
     Ok((engine, routes))

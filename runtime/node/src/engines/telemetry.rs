@@ -1,52 +1,14 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use switchyard_host::StrategySlot;
-use switchyard_telemetry::{
-    Figure, FigureKind, Telemetry, TelemetryConfig, TelemetryError, TelemetryService, alerting::WebhookConfig,
-};
-use switchyard_types::{SlotId, StrategyKind};
+use switchyard_telemetry::{Telemetry, TelemetryConfig, TelemetryError, TelemetryService, alerting::WebhookConfig};
+use switchyard_types::{Figure, SlotId, StrategyKind};
 
-use super::{Engine, Figures, Ground, Routes, listen};
+use super::{Engine, Ground, Routes, listen};
 use crate::NodeError;
 
 /// In the node's folder.
 const ALERTS: &str = "alerts.json";
-
-/// What engines count since their start, by the name behind the engine's own. Whatever else they say is what is now: a
-/// count that is taken for a gauge still shows the right number, a gauge that is taken for a count does not.
-const COUNTERS: [&str; 31] = [
-    "all_unhealthy",
-    "answer_bytes",
-    "commands",
-    "commits",
-    "connections_accepted",
-    "connections_cut",
-    "connections_refused",
-    "connections_stalled",
-    "connections_stuck",
-    "dead_dropped",
-    "discarded",
-    "done",
-    "events_changes_dropped",
-    "events_dropped",
-    "events_reads_dropped",
-    "evicted_by_fallback",
-    "evicted_by_strategy",
-    "expired",
-    "failed",
-    "hits",
-    "late",
-    "lost",
-    "misses",
-    "pushed",
-    "refused",
-    "request_bytes",
-    "requests",
-    "retries",
-    "stores",
-    "too_large",
-    "unanswered",
-];
 
 /// Telemetry, and the node's own HTTP listener with what other engines serve there. It shows the figures of `others`.
 pub(super) async fn start(ground: &Ground<'_>, routes: Routes, others: &[&Engine]) -> Result<Engine, NodeError> {
@@ -58,7 +20,7 @@ pub(super) async fn start(ground: &Ground<'_>, routes: Routes, others: &[&Engine
     let telemetry = Telemetry::new(ground.host, config);
     for engine in others {
         let figures = Arc::clone(&engine.figures);
-        telemetry.source(engine.name, move || typed(&figures));
+        telemetry.source(engine.name, move || figures());
     }
     let (listener, address) = listen("HTTP", ground.config.http_listen).await?;
     let service = TelemetryService::new(telemetry.clone(), listener).map_err(failed)?.with_routes(routes);
@@ -66,7 +28,7 @@ pub(super) async fn start(ground: &Ground<'_>, routes: Routes, others: &[&Engine
         name: "telemetry",
         slots: slots(&telemetry),
         listeners: vec![("http", address)],
-        figures: Arc::new(move || named(&telemetry)),
+        figures: Arc::new(move || list(&telemetry)),
         run: Box::new(|shutdown| Box::pin(async move { service.run(shutdown).await.map_err(Into::into) })),
     })
 }
@@ -79,81 +41,14 @@ fn slots(telemetry: &Telemetry) -> Vec<(SlotId, Arc<dyn StrategySlot>)> {
     ]
 }
 
-/// What stands in the node's status.
-fn named(telemetry: &Telemetry) -> BTreeMap<String, f64> {
+/// What telemetry itself shows in its metrics stands in the node's status too.
+fn list(telemetry: &Telemetry) -> Vec<Figure> {
     let alerts = telemetry.alert_figures();
-    let whole = [
-        ("alerts.firing", alerts.firing),
-        ("alerts.pending", alerts.pending),
-        ("alerts.evaluations", alerts.evaluations),
-        ("alerts.evaluations_failed", alerts.evaluations_failed),
-    ];
-    whole.into_iter().map(|(name, value)| (name.to_owned(), value as f64)).collect()
-}
-
-/// An engine's figures as series.
-fn typed(figures: &Figures) -> Vec<Figure> {
-    figures().into_iter().map(|(name, value)| figure(name, value)).collect()
-}
-
-/// A name may have one label behind it: `name{label=value}`.
-fn figure(name: String, value: f64) -> Figure {
-    let (name, label) = match name.split_once('{') {
-        Some((name, label)) => (name.to_owned(), label.strip_suffix('}').and_then(|label| label.split_once('='))),
-        None => (name, None),
-    };
-    let what = name.split_once('.').map_or(&*name, |(_, what)| what);
-    let unit = match what {
-        "server.request.duration" => "s",
-        "hit_ratio" | "server.error.ratio" => "1",
-        what if what == "bytes" || what.ends_with("_bytes") => "By",
-        _ => "",
-    };
-    let (kind, description) = match COUNTERS.binary_search(&what) {
-        Ok(_) => (FigureKind::Counter, "Counted by an engine of the node since its start"),
-        Err(_) => (FigureKind::Gauge, "Held by an engine of the node now"),
-    };
-    let figure = Figure { kind, ..Figure::gauge(name.clone(), unit, description, value) };
-    match label {
-        Some((label, value)) => figure.with(label, value),
-        None => figure,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use switchyard_cache::CacheFigures;
-    use switchyard_tasks::TasksFigures;
-
-    use super::*;
-
-    #[test]
-    fn what_is_held_is_no_counter() {
-        assert!(COUNTERS.is_sorted());
-        let names = CacheFigures::default().named().into_keys().chain(TasksFigures::default().named().into_keys());
-        let gauges = names.filter(|name| figure(name.clone(), 0.0).kind == FigureKind::Gauge);
-        let expected = [
-            "cache.bytes",
-            "cache.capacity",
-            "cache.connections",
-            "cache.entries",
-            "cache.entries_expiring",
-            "cache.hit_ratio",
-            "cache.used",
-            "tasks.connections",
-            "tasks.dead",
-            "tasks.delayed",
-            "tasks.leased",
-            "tasks.waiting",
-        ];
-        assert_eq!(gauges.collect::<Vec<_>>(), expected);
-    }
-
-    #[test]
-    fn a_routes_figure_has_its_label() {
-        let route = figure("http.server.request.duration{route=shop}".to_owned(), 0.5);
-        let expected = Figure::gauge("http.server.request.duration", "s", "", 0.5).with("route", "shop");
-        assert_eq!(Figure { description: "", ..route }, expected);
-        assert_eq!(figure("gateway.request_bytes".to_owned(), 1.0).kind, FigureKind::Counter);
-    }
+    let text = "What the alerts are and have been";
+    vec![
+        Figure::gauge("alerts.firing", "{alert}", text, alerts.firing as f64),
+        Figure::gauge("alerts.pending", "{alert}", text, alerts.pending as f64),
+        Figure::counter("alerts.evaluations", "{evaluation}", text, alerts.evaluations as f64),
+        Figure::counter("alerts.evaluations_failed", "{evaluation}", text, alerts.evaluations_failed as f64),
+    ]
 }

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use switchyard_host::{Host, SlotFigures};
 use switchyard_plan::DesiredSlot;
-use switchyard_types::{NodeId, NodeStatus, SlotId, SlotStatus};
+use switchyard_types::{Figure, NodeId, NodeStatus, SlotId, SlotStatus};
 
 use crate::engines::Figures;
 use crate::shared::{Shared, SlotRecord, unix_ms};
@@ -38,11 +38,16 @@ impl StatusSource {
             live_generations: gauges.live_generations,
             live_instances: gauges.live_instances,
             live_bytes: gauges.live_bytes,
-            figures: self.figures.iter().flat_map(|figures| figures()).collect(),
+            figures: self.figures.iter().flat_map(|figures| figures()).filter_map(named).collect(),
             resident_bytes: resident_bytes().unwrap_or_default(),
             at_unix_ms: unix_ms(),
         }
     }
+}
+
+/// A histogram is for metrics: a status shows numbers.
+fn named(figure: Figure) -> Option<(String, f64)> {
+    Some((figure.to_string(), figure.number()?))
 }
 
 fn slot_status(slot: &SlotId, record: SlotRecord, figures: Option<&SlotFigures>) -> SlotStatus {

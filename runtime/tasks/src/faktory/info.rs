@@ -2,12 +2,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::{QueueFigures, Tasks, payload};
+use crate::{Held, Tasks, payload};
 
 /// What `INFO` answers: the shape that Faktory's clients read. `uptime` is in seconds.
 pub(super) fn info(tasks: &Tasks, uptime: u64) -> Value {
     let figures = tasks.figures();
-    let total = figures.total();
+    let held = figures.held();
     let queues: BTreeMap<&str, u64> = figures.queues.iter().map(|(name, queue)| (&**name, queue.waiting)).collect();
     let now = payload::now();
     // The time without its day: `15:04:05 UTC`.
@@ -18,11 +18,11 @@ pub(super) fn info(tasks: &Tasks, uptime: u64) -> Value {
         "faktory": {
             "total_failures": figures.failed,
             "total_processed": figures.done + figures.failed,
-            "total_enqueued": total.waiting,
+            "total_enqueued": held.waiting,
             "total_queues": figures.queues.len(),
             "queues": queues,
             "tasks": {},
-            "sets": sets(&figures.total()),
+            "sets": sets(&held),
         },
         "server": {
             "description": "Switchyard",
@@ -36,8 +36,8 @@ pub(super) fn info(tasks: &Tasks, uptime: u64) -> Value {
 }
 
 /// Faktory tells failed tasks that wait from those that never ran; here both wait for their time.
-fn sets(total: &QueueFigures) -> Value {
-    json!({ "scheduled": total.delayed, "retries": 0, "dead": total.dead, "working": total.leased })
+fn sets(held: &Held) -> Value {
+    json!({ "scheduled": held.delayed, "retries": 0, "dead": held.dead, "working": held.leased })
 }
 
 /// Memory that this process has, where the system tells.

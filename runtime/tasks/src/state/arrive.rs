@@ -56,6 +56,7 @@ impl State {
         let due_ms = due_ms.min(now_ms.saturating_add(DELAY_MAX_MS));
         // It was there when the task was invited.
         let queue = self.index.intern(&job.queue);
+        self.totals.pushed += 1;
         self.index.queue_mut(&queue).pushed += 1;
         let task = Task {
             id,

@@ -96,8 +96,11 @@ pub(crate) struct State {
 /// What cannot be told from a queue: it may be gone.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Totals {
+    pub(crate) pushed: u64,
     pub(crate) done: u64,
     pub(crate) failed: u64,
+    pub(crate) lost: u64,
+    pub(crate) discarded: u64,
     pub(crate) late: u64,
     pub(crate) buried_dropped: u64,
     /// Tasks that a strategy did not take.

@@ -68,15 +68,18 @@ impl State {
         let task = self.tasks.get_mut(&id)?;
         self.totals.failed += 1;
         self.events.failed();
+        let lost = u64::from(failure.kind == LOST);
+        self.totals.lost += lost;
         let queue = self.index.queue_mut(&task.queue);
         queue.failed += 1;
-        queue.lost += u64::from(failure.kind == LOST);
+        queue.lost += lost;
         task.attempt = failing.attempt;
         task.failure = Some(Box::new(failure));
         match retry {
             Retry::Again(placement) => Some(self.place(now_ms, id, placement)),
             // As Faktory has it: no retry wanted, no memory wanted.
             Retry::GiveUp if task.retry == 0 => {
+                self.totals.discarded += 1;
                 queue.discarded += 1;
                 Some(self.remove(id))
             }

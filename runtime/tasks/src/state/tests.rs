@@ -384,6 +384,7 @@ fn bounds_are_kept() {
         state.delete(id).unwrap();
     }
     assert!(state.queue_figures().len() <= 1_024);
+    assert_eq!(state.totals.pushed, 2_001, "what a queue has done outlives it");
     let kept = state.queue_figures().iter().any(|(name, queue)| **name == *"keeps" && queue.waiting == 1);
     assert!(kept);
 }

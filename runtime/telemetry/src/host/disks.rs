@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use sysinfo::{Disk, Disks};
 
 use super::{DEVICES_MAX, share};
-use crate::Figure;
+use switchyard_types::Figure;
 
 pub(super) fn figures(disks: &mut Disks) -> Vec<Figure> {
     disks.refresh(true);

@@ -10,7 +10,7 @@ mod system;
 
 use sysinfo::{Disks, Networks, System};
 
-use crate::Figure;
+use switchyard_types::Figure;
 
 /// Disks, and network interfaces, that are told of: a machine that runs containers has hundreds of either.
 const DEVICES_MAX: usize = 32;
@@ -55,7 +55,7 @@ mod tests {
         let mut sampler = HostSampler::new().unwrap();
         sampler.sample();
         let figures = sampler.sample();
-        let value = |name: &str| figures.iter().find(|figure| figure.name == name).map(|figure| figure.value).unwrap();
+        let value = |name: &str| figures.iter().find(|figure| figure.name == name).unwrap().number().unwrap();
         assert!(value("system.memory.limit") > 1e6);
         assert!((0.0..=1.0).contains(&value("system.cpu.utilization")));
         assert!((0.0..=1.0).contains(&value("system.memory.utilization")));
@@ -63,6 +63,6 @@ mod tests {
         assert!(value("process.memory.usage") > 1e5);
         assert!(value("process.unix.file_descriptor") >= 3.0);
         assert!(value("process.cpu.time") >= 0.0 && value("system.uptime") > 0.0);
-        assert!(figures.iter().all(|figure| figure.value.is_finite() && !figure.description.is_empty()));
+        assert!(figures.iter().all(|figure| figure.number().unwrap().is_finite() && !figure.description.is_empty()));
     }
 }

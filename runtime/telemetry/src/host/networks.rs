@@ -1,7 +1,7 @@
 use sysinfo::{NetworkData, Networks};
 
 use super::DEVICES_MAX;
-use crate::Figure;
+use switchyard_types::Figure;
 
 pub(super) fn figures(networks: &mut Networks) -> Vec<Figure> {
     networks.refresh(true);

@@ -1,6 +1,6 @@
 use sysinfo::{Process, ProcessRefreshKind, ProcessesToUpdate, System};
 
-use crate::Figure;
+use switchyard_types::Figure;
 
 /// The figures of this process; none where the machine does not tell them.
 pub(super) fn figures(system: &mut System) -> Vec<Figure> {

@@ -1,7 +1,7 @@
 use sysinfo::System;
 
 use super::share;
-use crate::Figure;
+use switchyard_types::Figure;
 
 pub(super) fn figures(system: &mut System) -> Vec<Figure> {
     system.refresh_cpu_usage();

@@ -7,8 +7,10 @@ use super::{
 
 /// Values a gauge or counter keeps: over ten minutes one every two seconds, 4.8 KB.
 const NUMBER_SLOTS_MAX: usize = 300;
-/// Moments a histogram keeps: each is a whole set of buckets.
+/// Moments that a posted histogram keeps: each is a whole set of buckets.
 const HISTOGRAM_SLOTS_MAX: usize = 40;
+/// Moments that a histogram of the node's own keeps: over ten minutes one every five seconds, as often as it is asked.
+const OWN_HISTOGRAM_SLOTS_MAX: usize = 120;
 /// Upper bounds of one histogram. Prometheus's own advice is ten; the SDKs' defaults have fifteen.
 const BOUNDS_MAX: usize = 128;
 /// Lines of a histogram in the exposition besides its bounds: the last bucket, sum and count.
@@ -109,7 +111,8 @@ impl Entry {
             }
             (Data::Histogram(histogram), Value::Counts { bounds, counts, started }) => {
                 histogram.rebound(&bounds);
-                let span = Span::new(retention_ms, HISTOGRAM_SLOTS_MAX);
+                let slots_max = if self.origin == Origin::Own { OWN_HISTOGRAM_SLOTS_MAX } else { HISTOGRAM_SLOTS_MAX };
+                let span = Span::new(retention_ms, slots_max);
                 match started {
                     Some(started) => histogram.total(span, now_ms, counts, started),
                     None => histogram.add(span, now_ms, &counts),

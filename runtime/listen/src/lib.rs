@@ -1,0 +1,12 @@
+//! What all listeners keep to.
+//!
+//! An [`Account`] bounds what connections hold for their clients together; a [`BoundedListener`] how many connections there are
+//! of HTTP, and how long one may be silent.
+//!
+//! What this is not: a place for protocols. Start reading at `account.rs`.
+
+mod account;
+mod http;
+
+pub use account::{Account, Exhausted, Share};
+pub use http::{BoundedListener, Connection};
