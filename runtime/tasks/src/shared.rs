@@ -52,10 +52,12 @@ impl Shared {
         let (progress, _) = watch::channel(Progress { safe: state.last_ticket(), failed: false });
         let table = Arc::new(Table::new(clock, state));
         let seen: Arc<dyn QueueTable> = table.clone();
+        let counters = Counters::default();
+        counters.count_damage(database.damage());
         Arc::new(Self {
             clock,
             database,
-            counters: Counters::default(),
+            counters,
             slot: SchedulingSlot::new(host, Arc::downgrade(&seen), SHARDS, Upkeep::Threads),
             table,
             turn: Mutex::new(()),

@@ -71,7 +71,7 @@ impl Tasks {
     /// Opens the file, or makes it, and takes up where it was left; the fallback decides until the slot gets a strategy. Blocks
     /// while it reads.
     pub fn open(host: &Host, config: TasksConfig) -> Result<Self, TasksError> {
-        let database = Database::open(&config.path, config.durability)?;
+        let database = Database::open(&config.files())?;
         let content = database.load()?;
         let clock = Clock::new(content.clock_ms);
         let Moment { now_ms, wall_ms } = clock.moment();

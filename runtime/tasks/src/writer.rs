@@ -32,7 +32,10 @@ fn write(shared: &Shared) -> Result<(), TasksError> {
         state.take_batch(BATCH_CHANGES_MAX, |task| disk::encode(task, now_ms, wall_ms))
     }) {
         let (batch, arriving, safe) = taken?;
-        shared.database.commit(Batch { clock_ms: shared.clock.now_ms(), ..batch })?;
+        shared
+            .database
+            .commit(Batch { clock_ms: shared.clock.now_ms(), ..batch })
+            .map_err(|unwritten| unwritten.error)?;
         Counters::count(&shared.counters.commits);
         if !arriving.is_empty() {
             shared.change(|state, now_ms| arriving.iter().for_each(|id| state.admit(now_ms, *id)));

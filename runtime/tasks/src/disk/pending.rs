@@ -1,16 +1,19 @@
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 
 use super::Batch;
 use crate::TaskId;
 
-/// What the log has and the database has not, by task: the last word on each.
+/// What one file of the log has and the database has not, by task: the last word on each.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
-    /// None: the task is gone, and the database still has it.
+    /// None: the task is gone, and the database may still have it.
     records: HashMap<TaskId, Option<Vec<u8>>>,
-    /// Jobs that the database does not have.
+    /// Jobs that came with it.
     jobs: HashMap<TaskId, Bytes>,
     paused: BTreeMap<String, bool>,
     next_id: u64,
@@ -38,12 +41,31 @@ impl Pending {
         self.clock_ms = self.clock_ms.max(batch.clock_ms);
     }
 
-    /// None: the database knows. `Some(None)`: the task is gone.
-    pub(super) fn job(&self, id: TaskId) -> Option<Option<Bytes>> {
-        match self.records.get(&id)? {
-            None => Some(None),
-            Some(_) => self.jobs.get(&id).cloned().map(Some),
+    /// None: it is not known here. `Some(None)`: the task is gone.
+    fn job(&self, id: TaskId) -> Option<Option<Bytes>> {
+        match self.records.get(&id) {
+            Some(None) => Some(None),
+            _ => self.jobs.get(&id).cloned().map(Some),
         }
+    }
+
+    /// Forgets the tasks that are there and have no job, neither here nor where `known` looks; how many they were.
+    pub(super) fn drop_orphans<E>(&mut self, known: impl Fn(TaskId) -> Result<bool, E>) -> Result<Vec<TaskId>, E> {
+        let mut orphans = Vec::new();
+        for (id, record) in &self.records {
+            if record.is_some() && !self.jobs.contains_key(id) && !known(*id)? {
+                orphans.push(*id);
+            }
+        }
+        for id in &orphans {
+            self.records.insert(*id, None);
+        }
+        Ok(orphans)
+    }
+
+    /// Gives no number again of those that were given in so many bytes.
+    pub(super) fn skip_ids(&mut self, given_so_far: u64, bytes: u64) {
+        self.next_id = self.next_id.max(given_so_far).saturating_add(bytes);
     }
 
     pub(super) fn len(&self) -> usize {
@@ -64,5 +86,27 @@ impl Pending {
         batch.puts.sort_unstable_by_key(|(id, _, _)| *id);
         batch.removes.sort_unstable();
         batch
+    }
+}
+
+/// What the two files of the log have.
+#[derive(Debug, Default)]
+pub(super) struct Pendings {
+    pub(super) newest: Pending,
+    /// What is being put into the database.
+    pub(super) sealed: Option<Arc<Pending>>,
+}
+
+impl Pendings {
+    /// None: the database knows. `Some(None)`: the task is gone.
+    pub(super) fn job(&self, id: TaskId) -> Option<Option<Bytes>> {
+        self.newest.job(id).or_else(|| self.sealed.as_ref()?.job(id))
+    }
+
+    /// Goes on with an empty one; what there was is sealed until the database has it.
+    pub(super) fn turn(&mut self) -> Arc<Pending> {
+        let sealed = Arc::new(std::mem::take(&mut self.newest));
+        self.sealed = Some(Arc::clone(&sealed));
+        sealed
     }
 }
