@@ -78,6 +78,8 @@ pub struct TasksFigures {
     pub damaged_batches: u64,
     /// Tasks of which later batches spoke and whose jobs were lost with those.
     pub damaged_tasks: u64,
+    /// The files cannot be written, and nothing is taken or given until they can.
+    pub storage_failed: bool,
     /// Clients now.
     pub connections: u64,
     /// Clients refused because there were too many.
@@ -125,6 +127,7 @@ impl TasksFigures {
             ("tasks.leased", "{task}", "Tasks that workers hold", held.leased),
             ("tasks.dead", "{task}", "Dead letters", held.dead),
             ("tasks.connections", "{connection}", "Clients", self.connections),
+            ("tasks.storage_failed", "1", "1: the files cannot be written or opened", u64::from(self.storage_failed)),
         ];
         let counter = |(name, unit, text, count)| Figure::counter(name, unit, text, count as f64);
         let gauge = |(name, unit, text, count)| Figure::gauge(name, unit, text, count as f64);

@@ -17,7 +17,7 @@ use std::{
 };
 
 use support::{Client, job_with, wait_until};
-use switchyard_tasks::{Durability, TaskFilter, TaskState, Tasks, TasksConfig, TasksError, TasksService};
+use switchyard_tasks::{Durability, TaskFilter, TaskState, Tasks, TasksConfig, TasksService};
 use tokio_util::sync::CancellationToken;
 
 const FILE: &str = "SWITCHYARD_TEST_KILLED_TASKS";
@@ -210,49 +210,4 @@ fn nothing_is_lost_when_the_process_is_killed_at_durability_process() {
 #[test]
 fn nothing_is_lost_when_the_process_is_killed_at_durability_disk() {
     check(Durability::Disk);
-}
-
-#[tokio::test]
-#[ignore = "the child of the next test"]
-async fn pusher_whose_disk_is_full() {
-    let path = std::env::var(FILE).unwrap();
-    let tasks = Tasks::open(&support::host(), config(Path::new(&path), Durability::Disk)).unwrap();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let service = tokio::spawn(TasksService::new(tasks.clone(), listener).run(CancellationToken::new()));
-    let padding = "x".repeat(10_000);
-    for n in 0.. {
-        let job = job_with(&format!("job-{n:08}"), &format!(r#","custom":{{"padding":"{padding}"}}"#));
-        match tasks.push(job.into()).await {
-            Ok(_) => println!("pushed job-{n:08}"),
-            Err(error) => {
-                assert!(matches!(error, TasksError::Failed), "{error:?}");
-                break;
-            }
-        }
-    }
-    assert!(matches!(service.await.unwrap(), Err(TasksError::Failed)), "the service says so and ends");
-    assert!(matches!(tasks.fetch("w", &["default"], std::time::Duration::ZERO).await, Err(TasksError::Failed)));
-    println!("ended in order");
-}
-
-#[test]
-fn a_full_disk_ends_the_service_and_loses_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("tasks.redb");
-    // A write beyond the bound is an error, as on a full disk, where the signal that it sends is ignored. In KiB.
-    let limited = "trap '' XFSZ; ulimit -f 8192; exec \"$@\"";
-    let output = Command::new("bash")
-        .args(["-c", limited, "bash"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "pusher_whose_disk_is_full", "--ignored", "--nocapture"])
-        .env(FILE, &path)
-        .output()
-        .unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("ended in order"), "{said} {}", String::from_utf8_lossy(&output.stderr));
-    let pushed: BTreeSet<&str> = said.lines().filter_map(|line| Some(line.rsplit_once("pushed ")?.1)).collect();
-    let tasks = Tasks::open(&support::host(), config(&path, Durability::Disk)).unwrap();
-    let (left, _) = tasks.list(TaskFilter::default(), 9_999);
-    let left: BTreeSet<&str> = left.iter().map(|task| task.jid.as_str()).collect();
-    assert!(pushed.len() > 50 && pushed.is_subset(&left), "{} of {}", left.len(), pushed.len());
 }

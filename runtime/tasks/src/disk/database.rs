@@ -48,11 +48,14 @@ pub(crate) struct Database {
     log_bytes_max: u64,
     /// The checkpoint that is under way.
     checkpoint: Mutex<Option<JoinHandle<Result<(), TasksError>>>>,
+    /// A checkpoint that somebody else has begun: it comes before others.
+    left: Mutex<Option<Sealed>>,
     damage: Damage,
 }
 
 impl Database {
-    /// Opens the database and the log beside it, and puts what the log has into the database.
+    /// Opens the database and the log beside it. Nothing is written unless something is new or damaged: where the disk is
+    /// full, it goes on as soon as there is room for the next change.
     pub(crate) fn open(files: &Files) -> Result<Self, TasksError> {
         let Files { path, durability, log_bytes_max } = files;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -67,14 +70,19 @@ impl Database {
             };
         tables::prepare(&tables)?;
         let logs = LOGS.map(|extension| path.with_extension(extension));
-        let (next, damage) = take_in(&tables, &logs)?;
-        let [active, other] = &logs;
-        let opened = [begin(active).map_err(TasksError::disk)?, begin(other).map_err(TasksError::disk)?];
+        let mut recovery = look(&tables, &logs)?;
+        if !recovery.damage.is_none() {
+            recovery = settle(&tables, &logs, recovery)?;
+        }
+        let damage = recovery.damage;
+        let [first, second] = &logs;
+        let opened = [log::open(first).map_err(TasksError::disk)?, log::open(second).map_err(TasksError::disk)?];
         // New files are there after a power loss only when their folder is written too.
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(TasksError::disk)?;
-        let (log, pending) = (Log::new(opened, next, *durability), Arc::default());
-        let (log, checkpoint) = (Mutex::new(log), Mutex::default());
-        Ok(Self { tables: Arc::new(tables), log, pending, log_bytes_max: *log_bytes_max, checkpoint, damage })
+        let checkpoint = Mutex::default();
+        let (log, pendings, left) = resume(opened, recovery, *durability).map_err(TasksError::disk)?;
+        let (tables, log, log_bytes_max) = (Arc::new(tables), Mutex::new(log), *log_bytes_max);
+        Ok(Self { tables, log, pending: pendings, log_bytes_max, checkpoint, left: Mutex::new(left), damage })
     }
 
     /// What was found damaged when the files were opened.
@@ -82,9 +90,11 @@ impl Database {
         self.damage
     }
 
-    /// What the last checkpoint has: right after the opening that is everything.
+    /// Everything but the jobs.
     pub(crate) fn load(&self) -> Result<Content, TasksError> {
-        tables::load(&self.tables)
+        let mut content = tables::load(&self.tables)?;
+        self.pending.lock().apply(&mut content);
+        Ok(content)
     }
 
     /// The job of a task, as it was pushed.
@@ -123,12 +133,18 @@ impl Database {
 
     /// Puts everything that the log has into the database, and waits for it.
     pub(crate) fn checkpoint(&self) -> Result<(), TasksError> {
-        let mut under_way = self.checkpoint.lock();
-        under_way.take().map_or(Ok(()), finish)?;
+        self.finish_checkpoint()?;
         if self.log.lock().bytes() == 0 {
             return Ok(());
         }
         finish(self.start_checkpoint()?)
+    }
+
+    /// Waits for the checkpoint that is under way, and makes the one that was left.
+    pub(crate) fn finish_checkpoint(&self) -> Result<(), TasksError> {
+        self.checkpoint.lock().take().map_or(Ok(()), finish)?;
+        let is_left = self.left.lock().is_some();
+        if is_left { finish(self.start_checkpoint()?) } else { Ok(()) }
     }
 
     fn start_checkpoint(&self) -> Result<JoinHandle<Result<(), TasksError>>, TasksError> {
@@ -142,6 +158,9 @@ impl Database {
 
     /// The log goes on in its other file.
     pub(super) fn seal(&self) -> Sealed {
+        if let Some(left) = self.left.lock().take() {
+            return left;
+        }
         let mut log = self.log.lock();
         let (full, next, pending) = (log.turn(), log.next(), self.pending.lock().turn());
         Sealed { full, next, pending, pendings: Arc::clone(&self.pending) }
@@ -191,29 +210,55 @@ fn finish(checkpoint: JoinHandle<Result<(), TasksError>>) -> Result<(), TasksErr
     checkpoint.join().unwrap_or_else(|_| Err(TasksError::disk("the thread of a checkpoint has panicked")))
 }
 
-/// Puts what the logs have into the database, and says which batch comes next. Until that is done they stay as they are.
-fn take_in(tables: &redb::Database, logs: &[PathBuf]) -> Result<(u64, Damage), TasksError> {
-    let contents = logs.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>().map_err(TasksError::disk)?;
-    let Recovery { batches, next, cut_bytes, mut damage } = recovery::recover(&contents, tables::next_batch(tables)?);
-    if cut_bytes > 0 {
-        tracing::info!(bytes = cut_bytes, "the end of the log of tasks was cut short: nobody was answered for it");
+/// Reads the logs.
+fn look(tables: &redb::Database, [first, second]: &[PathBuf; 2]) -> Result<Recovery, TasksError> {
+    let logs = [read(first).map_err(TasksError::disk)?, read(second).map_err(TasksError::disk)?];
+    let recovery = recovery::recover(&logs, tables::next_batch(tables)?);
+    if recovery.cut_bytes > 0 {
+        let bytes = recovery.cut_bytes;
+        tracing::info!(bytes, "the end of the log of tasks was cut short: nobody was answered for it");
     }
-    let is_damaged = !damage.is_none();
-    if batches.is_empty() && !is_damaged {
-        return Ok((next, Damage::default()));
-    }
-    let mut pending = Pending::default();
-    batches.into_iter().for_each(|batch| pending.add(batch));
+    Ok(recovery)
+}
+
+type Resumed = (Log, Arc<Mutex<Pendings>>, Option<Sealed>);
+
+/// Goes on where the files were left.
+fn resume(files: [File; 2], recovery: Recovery, durability: Durability) -> std::io::Result<Resumed> {
+    let is_second_newer = recovery.is_second_newer();
+    let (Recovery { found: [first, second], next, .. }, [a, b]) = (recovery, files);
+    let ([older, newer], [other, active]) =
+        if is_second_newer { ([first, second], [a, b]) } else { ([second, first], [b, a]) };
+    // What was cut short is no part of it, nor is what the database has.
+    other.set_len(older.end)?;
+    active.set_len(newer.end)?;
+    let log = Log::new([active, other], newer.end, next, durability);
+    let pendings = Pendings { newest: newer.batches.into_iter().collect(), sealed: None };
+    let pendings = Arc::new(Mutex::new(pendings));
+    let left = older.first.zip(newer.first).map(|(_, next)| {
+        let pending: Arc<Pending> = Arc::new(older.batches.into_iter().collect());
+        pendings.lock().sealed = Some(Arc::clone(&pending));
+        Sealed { full: log.other(), next, pending, pendings: Arc::clone(&pendings) }
+    });
+    Ok((log, pendings, left))
+}
+
+/// Puts what can be read of damaged logs into the database, keeps the logs for whoever wants to look at them, and begins new
+/// ones.
+fn settle(tables: &redb::Database, logs: &[PathBuf; 2], recovery: Recovery) -> Result<Recovery, TasksError> {
+    let is_second_newer = recovery.is_second_newer();
+    let Recovery { found: [first, second], next, mut damage, .. } = recovery;
+    let [older, newer] = if is_second_newer { [first, second] } else { [second, first] };
+    let mut pending: Pending = older.batches.into_iter().chain(newer.batches).collect();
     let orphans = pending.drop_orphans(|id| tables::has_job(tables, id))?;
     damage.tasks = orphans.len() as u64;
-    if is_damaged {
-        // Numbers that were given in what is lost are not given again.
-        pending.skip_ids(tables::next_id(tables)?, damage.bytes);
-        logs.iter().try_for_each(|path| recovery::set_aside(path, next)).map_err(TasksError::disk)?;
-        report(damage, &orphans, next);
-    }
+    // Numbers that were given in what is lost are not given again.
+    pending.skip_ids(tables::next_id(tables)?, damage.bytes);
+    logs.iter().try_for_each(|path| recovery::set_aside(path, next)).map_err(TasksError::disk)?;
+    report(damage, &orphans, next);
     tables::store(tables, &pending.to_batch(), next)?;
-    Ok((next, damage))
+    logs.iter().try_for_each(|path| remove(path)).map_err(TasksError::disk)?;
+    Ok(Recovery { next, damage, ..Recovery::default() })
 }
 
 fn report(damage: Damage, orphans: &[TaskId], next: u64) {
@@ -237,10 +282,10 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     }
 }
 
-/// A new file under this name: what had it may have been kept under another.
-fn begin(path: &Path) -> std::io::Result<File> {
+/// What had this name may have been kept under another.
+fn remove(path: &Path) -> std::io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => log::open(path),
+        _ => Ok(()),
     }
 }

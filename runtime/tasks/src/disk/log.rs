@@ -30,9 +30,14 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// A log of two empty files.
-    pub(super) fn new([active, other]: [File; 2], next: u64, durability: Durability) -> Self {
-        Self { active: Arc::new(active), other: Arc::new(other), bytes: 0, next, durability, buffer: Vec::new() }
+    /// A log that goes on in the first of two files, behind so many bytes.
+    pub(super) fn new([active, other]: [File; 2], bytes: u64, next: u64, durability: Durability) -> Self {
+        Self { active: Arc::new(active), other: Arc::new(other), bytes, next, durability, buffer: Vec::new() }
+    }
+
+    /// The file that takes nothing now.
+    pub(super) fn other(&self) -> Arc<File> {
+        Arc::clone(&self.other)
     }
 
     /// Appends a batch. When it returns, the batch is as safe as the durability says. After an error nobody knows what the

@@ -17,6 +17,6 @@ mod tables;
 mod tests;
 
 pub(crate) use batch::Batch;
-pub(crate) use database::{Database, Files};
+pub(crate) use database::{Database, Files, Unwritten};
 pub(crate) use record::{decode, encode};
 pub(crate) use recovery::Damage;

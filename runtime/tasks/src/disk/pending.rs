@@ -5,7 +5,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::Batch;
+use super::{Batch, tables::Content};
 use crate::TaskId;
 
 /// What one file of the log has and the database has not, by task: the last word on each.
@@ -18,6 +18,14 @@ pub(super) struct Pending {
     paused: BTreeMap<String, bool>,
     next_id: u64,
     clock_ms: u64,
+}
+
+impl FromIterator<Batch> for Pending {
+    fn from_iter<I: IntoIterator<Item = Batch>>(batches: I) -> Self {
+        let mut pending = Self::default();
+        batches.into_iter().for_each(|batch| pending.add(batch));
+        pending
+    }
 }
 
 impl Pending {
@@ -68,6 +76,24 @@ impl Pending {
         self.next_id = self.next_id.max(given_so_far).saturating_add(bytes);
     }
 
+    /// What it makes of what the database has.
+    fn apply(&self, content: &mut Content) {
+        for (id, record) in &self.records {
+            match record {
+                Some(record) => drop(content.records.insert(*id, record.clone())),
+                None => drop(content.records.remove(id)),
+            }
+        }
+        for (queue, paused) in &self.paused {
+            match paused {
+                true => drop(content.paused.insert(queue.clone())),
+                false => drop(content.paused.remove(queue)),
+            }
+        }
+        content.next_id = content.next_id.max(self.next_id);
+        content.clock_ms = content.clock_ms.max(self.clock_ms);
+    }
+
     pub(super) fn len(&self) -> usize {
         self.records.len()
     }
@@ -101,6 +127,12 @@ impl Pendings {
     /// None: the database knows. `Some(None)`: the task is gone.
     pub(super) fn job(&self, id: TaskId) -> Option<Option<Bytes>> {
         self.newest.job(id).or_else(|| self.sealed.as_ref()?.job(id))
+    }
+
+    /// What they make of what the database has.
+    pub(super) fn apply(&self, content: &mut Content) {
+        self.sealed.iter().for_each(|sealed| sealed.apply(content));
+        self.newest.apply(content);
     }
 
     /// Goes on with an empty one; what there was is sealed until the database has it.

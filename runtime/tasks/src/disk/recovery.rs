@@ -5,13 +5,24 @@ use super::{Batch, entry::Entry};
 /// What the logs have that the database has not.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Recovery {
-    /// In the order in which they were written.
-    pub(super) batches: Vec<Batch>,
+    /// Of each file.
+    pub(super) found: [Found; 2],
     /// The number of the next batch.
     pub(super) next: u64,
     /// Bytes at the end of a log that were cut short: nobody was answered for them.
     pub(super) cut_bytes: usize,
     pub(super) damage: Damage,
+}
+
+/// What one file of the log has.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// In the order in which they were written.
+    pub(super) batches: Vec<Batch>,
+    /// The number of the first one.
+    pub(super) first: Option<u64>,
+    /// Where it goes on, in bytes.
+    pub(super) end: u64,
 }
 
 /// What was written, and does not read any more. A kill does not do this; a disk does, a hand, or, at durability `process`, a
@@ -36,21 +47,26 @@ impl Damage {
 ///
 /// A batch that cannot be read takes nothing with it but itself. What later ones say of its tasks is a whole record each, so
 /// that at worst a task is as it was before it (it runs again), and one whose job was in it cannot be had any more.
-pub(super) fn recover(logs: &[Vec<u8>], next: u64) -> Recovery {
+pub(super) fn recover(logs: &[Vec<u8>; 2], next: u64) -> Recovery {
     let mut recovery = Recovery { next, ..Recovery::default() };
-    // None: it is there and cannot be read.
-    let mut found: BTreeMap<u64, Option<Batch>> = BTreeMap::new();
-    for log in logs {
+    // Whether it can be read.
+    let mut numbers: BTreeMap<u64, bool> = BTreeMap::new();
+    for (log, found) in logs.iter().zip(&mut recovery.found) {
         let mut rest = log.as_slice();
         while !rest.is_empty() {
             let before = rest.len();
             rest = match Entry::read(rest) {
                 Entry::Whole(number, batch, after) => {
-                    found.insert(number, Some(batch));
+                    if number >= next {
+                        numbers.insert(number, true);
+                        found.batches.push(batch);
+                        found.first.get_or_insert(number);
+                        found.end = (log.len() - after.len()) as u64;
+                    }
                     after
                 }
                 Entry::Broken(number, after) => {
-                    found.entry(number).or_default();
+                    numbers.entry(number).or_insert(false);
                     recovery.damage.bytes += (before - after.len()) as u64;
                     after
                 }
@@ -65,12 +81,19 @@ pub(super) fn recover(logs: &[Vec<u8>], next: u64) -> Recovery {
             };
         }
     }
-    for (number, batch) in found.split_off(&next) {
-        recovery.damage.batches += number - recovery.next + u64::from(batch.is_none());
+    for (number, is_read) in numbers.split_off(&next) {
+        recovery.damage.batches += number - recovery.next + u64::from(!is_read);
         recovery.next = number + 1;
-        recovery.batches.extend(batch);
     }
     recovery
+}
+
+impl Recovery {
+    /// Which file takes what comes: the one with the newer batches.
+    pub(super) fn is_second_newer(&self) -> bool {
+        let [first, second] = &self.found;
+        second.first > first.first
+    }
 }
 
 /// Keeps a log that has damage, under a name with the number of the next batch: another name for the same bytes, which needs
@@ -110,19 +133,22 @@ mod tests {
     }
 
     /// The batches that are read, how many are missing, and how many bytes were cut.
-    fn check(logs: &[Vec<u8>], next: u64, expected: &[u64], missing: u64) -> Recovery {
-        let recovery = recover(logs, next);
-        assert_eq!(recovery.batches, expected.iter().copied().map(batch).collect::<Vec<_>>());
+    fn check(logs: [Vec<u8>; 2], next: u64, expected: &[u64], missing: u64) -> Recovery {
+        let recovery = recover(&logs, next);
+        let [first, second] = &recovery.found;
+        let read = if recovery.is_second_newer() { [first, second] } else { [second, first] };
+        let read: Vec<Batch> = read.into_iter().flat_map(|found| found.batches.clone()).collect();
+        assert_eq!(read, expected.iter().copied().map(batch).collect::<Vec<_>>());
         assert_eq!(recovery.damage.batches, missing);
         recovery
     }
 
     #[test]
     fn logs_are_read_in_the_order_of_their_batches_and_old_ones_do_not_count() {
-        check(&[], 7, &[], 0);
-        check(&[log(3..5), log(1..3)], 1, &[1, 2, 3, 4], 0);
-        check(&[log(1..5), log([])], 3, &[3, 4], 0);
-        assert_eq!(check(&[log(1..3), log([])], 7, &[], 0).next, 7);
+        check([log([]), log([])], 7, &[], 0);
+        check([log(3..5), log(1..3)], 1, &[1, 2, 3, 4], 0);
+        check([log(1..5), log([])], 3, &[3, 4], 0);
+        assert_eq!(check([log([]), log(1..3)], 7, &[], 0).next, 7);
     }
 
     #[test]
@@ -131,11 +157,12 @@ mod tests {
         let ends: Vec<usize> = (0..=3).map(|count| log(1..1 + count).len()).collect();
         for end in 0..=whole.len() {
             let count = ends.iter().filter(|whole| **whole > 0 && **whole <= end).count() as u64;
-            let recovery = check(&[whole[..end].to_vec()], 1, &(1..1 + count).collect::<Vec<_>>(), 0);
+            let recovery = check([whole[..end].to_vec(), log([])], 1, &(1..1 + count).collect::<Vec<_>>(), 0);
             assert_eq!((recovery.cut_bytes, recovery.damage.bytes), (end - ends[count as usize], 0));
+            assert_eq!(recovery.found[0].end, ends[count as usize] as u64);
         }
         let hole = [whole, vec![0; 64]].concat();
-        assert_eq!(check(&[hole], 1, &[1, 2, 3], 0).cut_bytes, 64);
+        assert_eq!(check([log([]), hole], 1, &[1, 2, 3], 0).cut_bytes, 64);
     }
 
     #[test]
@@ -154,7 +181,7 @@ mod tests {
             };
             // The header of the last batch of all cannot be told from a write that was cut short.
             let told = u64::from(!(last..last + HEADER_BYTES).contains(&at));
-            check(&[broken], 1, left, told);
+            check([broken, log([])], 1, left, told);
         }
     }
 
@@ -162,7 +189,7 @@ mod tests {
     fn what_is_missing_between_two_logs_is_damage() {
         let mut first = log(1..4);
         first.truncate(first.len() - 1);
-        assert_eq!(check(&[first, log(4..6)], 1, &[1, 2, 4, 5], 1).next, 6);
-        check(&[log(3..5)], 1, &[3, 4], 2);
+        assert_eq!(check([first, log(4..6)], 1, &[1, 2, 4, 5], 1).next, 6);
+        check([log(3..5), log([])], 1, &[3, 4], 2);
     }
 }

@@ -1,5 +1,7 @@
 //! The tables of the database: one place names them, and their format.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use bytes::Bytes;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 
@@ -23,11 +25,11 @@ const CLOCK: &str = "clock-ms";
 /// The number of the first batch that is not in here.
 const NEXT_BATCH: &str = "next-batch";
 
-/// What the tables held when they were opened.
+/// What the files held when they were opened.
 #[derive(Debug, Default)]
 pub(crate) struct Content {
-    pub(crate) records: Vec<(TaskId, Vec<u8>)>,
-    pub(crate) paused: Vec<String>,
+    pub(crate) records: BTreeMap<TaskId, Vec<u8>>,
+    pub(crate) paused: BTreeSet<String>,
     pub(crate) next_id: u64,
     /// What the clock of the tasks said last.
     pub(crate) clock_ms: u64,
@@ -60,10 +62,10 @@ pub(super) fn load(database: &Database) -> Result<Content, TasksError> {
     let mut content = Content { next_id: next_id(database)?, clock_ms, ..Content::default() };
     for entry in read.open_table(TASKS).map_err(broken)?.iter().map_err(broken)? {
         let (id, record) = entry.map_err(broken)?;
-        content.records.push((TaskId(id.value()), record.value().to_vec()));
+        content.records.insert(TaskId(id.value()), record.value().to_vec());
     }
     for entry in read.open_table(PAUSED).map_err(broken)?.iter().map_err(broken)? {
-        content.paused.push(entry.map_err(broken)?.0.value().to_owned());
+        content.paused.insert(entry.map_err(broken)?.0.value().to_owned());
     }
     Ok(content)
 }

@@ -20,7 +20,7 @@ const WORKERS: [&str; 2] = ["w", "x"];
 const START_MS: u64 = 1_000_000;
 
 fn empty() -> State {
-    State::new(LIMITS, 1, Vec::new(), Vec::new())
+    State::new(LIMITS)
 }
 
 fn arrival(queue: &str, priority: u8, retry: i32, at_ms: Option<u64>) -> Arrival {
@@ -280,7 +280,9 @@ fn follow(state: &mut State, model: &mut Model, step: Step) {
             write(state, now_ms);
             let records = state.tasks.values().map(|task| (task.id, disk::encode(task, now_ms, now_ms).unwrap()));
             let tasks = records.map(|(id, record)| disk::decode(id, &record, now_ms, now_ms).unwrap()).collect();
-            *state = State::new(LIMITS, state.next_id, tasks, Vec::new());
+            let next_id = state.next_id;
+            *state = empty();
+            state.take_up(next_id, tasks, []);
         }
     }
 }
@@ -366,7 +368,7 @@ fn the_worker_that_has_waited_longest_is_served_first() {
 
 #[test]
 fn bounds_are_kept() {
-    let mut state = State::new(Limits { tasks_max: 2, dead_max: 1 }, 1, Vec::new(), Vec::new());
+    let mut state = State::new(Limits { tasks_max: 2, dead_max: 1 });
     for _ in 0..2 {
         pushed(&mut state, START_MS, arrival("a", 5, -1, None));
     }
@@ -377,7 +379,7 @@ fn bounds_are_kept() {
     }
     assert_eq!((state.tasks.len(), state.totals.buried_dropped), (1, 1));
     // A new queue takes the place of an empty one, and not that of one that holds something.
-    let mut state = State::new(Limits { tasks_max: 9_999, dead_max: 1 }, 1, Vec::new(), Vec::new());
+    let mut state = State::new(Limits { tasks_max: 9_999, dead_max: 1 });
     pushed(&mut state, START_MS, arrival("keeps", 5, 0, None));
     for n in 0..2_000 {
         let id = pushed(&mut state, START_MS, arrival(&format!("q{n}"), 5, 0, None));
