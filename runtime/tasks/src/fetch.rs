@@ -58,6 +58,7 @@ fn complete(shared: &Shared, handout: Handout) -> Result<Leased, TasksError> {
     let Handout { id, lease } = handout;
     let moment = shared.clock.moment();
     let given = shared.read(|state| state.task(id).map(|task| Given::of(task, moment)));
+    let given = given.map(|given| given.with_failure(|failure| shared.whole(id, failure)));
     match (given, shared.job(id)) {
         (Some(given), Ok(Some(job))) => Ok(Leased { id, lease, job: payload::complete(job, &given) }),
         (None, _) => Err(TasksError::NotFound(id)),

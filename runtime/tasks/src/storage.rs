@@ -14,6 +14,7 @@ use crate::{
     clock::Moment,
     disk::{self, Database, Files},
     shared::Shared,
+    task::Failure,
 };
 
 /// The files of the tasks, which may fail, be closed, and be opened again. What the tasks are is in memory meanwhile; the files
@@ -70,6 +71,12 @@ impl Shared {
             Some(database) => database.job(id),
             None => Err(self.check().err().unwrap_or(TasksError::NotFound(id))),
         }
+    }
+
+    /// A failure with what of it is not in memory.
+    pub(crate) fn whole(&self, id: TaskId, failure: Failure) -> Failure {
+        let detail = self.storage.database().and_then(|database| database.detail(id).ok()?);
+        failure.with_detail(detail.as_ref())
     }
 
     /// Nothing is taken or given from now on, until [`Shared::healed`].

@@ -11,7 +11,7 @@ use crate::{
     job::Job,
     shared::Shared,
     state::{Claim, Filter, Handout, Ticket},
-    task::Failure,
+    task::{Failure, cut},
     workers::Workers,
     writer,
 };
@@ -228,7 +228,8 @@ impl Tasks {
         let view = view.ok_or(TasksError::NotFound(id))?;
         // Acknowledged between the two looks: then it is gone.
         let job = self.shared().job(id)?.ok_or(TasksError::NotFound(id))?;
-        Ok(TaskView { job: Some(serde_json::from_slice(&job).map_err(TasksError::disk)?), ..view })
+        let failure = view.failure.map(|failure| self.shared().whole(id, failure));
+        Ok(TaskView { failure, job: Some(serde_json::from_slice(&job).map_err(TasksError::disk)?), ..view })
     }
 
     /// Has a dead or delayed task run now; a dead one has all its attempts again.
@@ -305,9 +306,4 @@ fn failure(kind: &str, message: &str, mut backtrace: Vec<String>) -> Failure {
         message: named(message, MESSAGE_BYTES_MAX),
         backtrace,
     }
-}
-
-/// As much of a text as fits.
-fn cut(text: &str, bytes_max: usize) -> &str {
-    text.get(..text.floor_char_boundary(bytes_max)).unwrap_or(text)
 }

@@ -120,10 +120,12 @@ fn closed() -> TasksError {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use switchyard_host::{Compiler, Host, HostConfig};
 
     use super::*;
-    use crate::TasksConfig;
+    use crate::{Tasks, TasksConfig};
 
     #[tokio::test]
     async fn nobody_waits_for_a_writer_that_has_broken_down() {
@@ -137,5 +139,22 @@ mod tests {
         assert!(spawn(Arc::clone(&shared), |_| panic!("as a test")).unwrap().join().is_err());
         assert!(matches!(waits.await.unwrap(), Err(TasksError::Failed { .. })));
         assert!(matches!(shared.check(), Err(TasksError::Failed { .. })));
+    }
+
+    /// A strategy that ranks without a pause puts the writing of a lease off no further.
+    #[tokio::test]
+    async fn what_nobody_waits_for_is_written_in_time_though_more_comes() {
+        let folder = tempfile::tempdir().unwrap();
+        let host = Host::new(HostConfig { instances_max: 1, ..HostConfig::new(Compiler::InProcess) }).unwrap();
+        let tasks = Tasks::open(&host, TasksConfig::new(folder.path().join("tasks.redb"))).unwrap();
+        tasks.push(r#"{"jid":"12345678","jobtype":"t","args":[]}"#.into()).await.unwrap();
+        let before = tasks.figures().commits;
+        tasks.fetch("w", &["default"], Duration::ZERO).await.unwrap().unwrap();
+        let end = Instant::now() + Duration::from_secs(60);
+        while tasks.figures().commits == before {
+            assert!(Instant::now() < end, "it is never written");
+            tasks.shared().table.work.notify_one();
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }

@@ -100,10 +100,14 @@ impl Database {
     /// The job of a task, as it was pushed.
     pub(crate) fn job(&self, id: TaskId) -> Result<Option<Bytes>, TasksError> {
         // In this order: a checkpoint puts a job into the database before it forgets it here.
-        match self.pending.lock().job(id) {
-            Some(known) => Ok(known),
-            None => tables::job(&self.tables, id),
-        }
+        let known = self.pending.lock().job(id);
+        known.map_or_else(|| tables::job(&self.tables, id), Ok)
+    }
+
+    /// What a task does not have in memory of its last failure, or of an earlier one.
+    pub(crate) fn detail(&self, id: TaskId) -> Result<Option<Bytes>, TasksError> {
+        let known = self.pending.lock().detail(id);
+        known.map_or_else(|| tables::detail(&self.tables, id), |known| Ok(Some(known)))
     }
 
     /// Writes everything or nothing. When it returns, the batch is as safe as the durability says. After an error the files are

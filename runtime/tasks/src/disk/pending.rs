@@ -15,6 +15,8 @@ pub(super) struct Pending {
     records: HashMap<TaskId, Option<Vec<u8>>>,
     /// Jobs that came with it.
     jobs: HashMap<TaskId, Bytes>,
+    /// Of failures.
+    details: HashMap<TaskId, Bytes>,
     paused: BTreeMap<String, bool>,
     next_id: u64,
     clock_ms: u64,
@@ -36,7 +38,9 @@ impl Pending {
                 self.jobs.insert(id, job);
             }
         }
+        self.details.extend(batch.details);
         for id in batch.removes {
+            self.details.remove(&id);
             // A task that came and went between two checkpoints leaves nothing.
             if self.jobs.remove(&id).is_some() {
                 self.records.remove(&id);
@@ -107,6 +111,7 @@ impl Pending {
                 None => batch.removes.push(*id),
             }
         }
+        batch.details = self.details.iter().map(|(id, detail)| (*id, detail.clone())).collect();
         batch.paused = self.paused.iter().map(|(queue, paused)| (queue.clone(), *paused)).collect();
         // Neighbours in the tree are written together.
         batch.puts.sort_unstable_by_key(|(id, _, _)| *id);
@@ -127,6 +132,12 @@ impl Pendings {
     /// None: the database knows. `Some(None)`: the task is gone.
     pub(super) fn job(&self, id: TaskId) -> Option<Option<Bytes>> {
         self.newest.job(id).or_else(|| self.sealed.as_ref()?.job(id))
+    }
+
+    /// None: the database may know.
+    pub(super) fn detail(&self, id: TaskId) -> Option<Bytes> {
+        let sealed = || self.sealed.as_ref()?.details.get(&id);
+        self.newest.details.get(&id).or_else(sealed).cloned()
     }
 
     /// What they make of what the database has.

@@ -12,6 +12,8 @@ use crate::{TaskId, TasksError};
 const TASKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("tasks");
 /// The jobs as they were pushed: written once, so that a lease does not write them again.
 const JOBS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("jobs");
+/// What tasks do not have in memory of their last failures: JSON.
+const DETAILS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("details");
 /// Names of queues that hand nothing out.
 const PAUSED: TableDefinition<'_, &str, ()> = TableDefinition::new("paused");
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
@@ -48,6 +50,7 @@ pub(super) fn prepare(database: &Database) -> Result<(), TasksError> {
             let write = database.begin_write().map_err(broken)?;
             write.open_table(TASKS).map_err(broken)?;
             write.open_table(JOBS).map_err(broken)?;
+            write.open_table(DETAILS).map_err(broken)?;
             write.open_table(PAUSED).map_err(broken)?;
             write.open_table(META).map_err(broken)?.insert(FORMAT, FORMAT_VERSION).map_err(broken)?;
             write.commit().map_err(broken)
@@ -71,9 +74,17 @@ pub(super) fn load(database: &Database) -> Result<Content, TasksError> {
 }
 
 pub(super) fn job(database: &Database, id: TaskId) -> Result<Option<Bytes>, TasksError> {
+    bytes(database, JOBS, id)
+}
+
+pub(super) fn detail(database: &Database, id: TaskId) -> Result<Option<Bytes>, TasksError> {
+    bytes(database, DETAILS, id)
+}
+
+fn bytes(database: &Database, table: TableDefinition<'_, u64, &[u8]>, id: TaskId) -> Result<Option<Bytes>, TasksError> {
     let read = database.begin_read().map_err(broken)?;
-    let jobs = read.open_table(JOBS).map_err(broken)?;
-    Ok(jobs.get(id.0).map_err(broken)?.map(|job| Bytes::copy_from_slice(job.value())))
+    let table = read.open_table(table).map_err(broken)?;
+    Ok(table.get(id.0).map_err(broken)?.map(|bytes| Bytes::copy_from_slice(bytes.value())))
 }
 
 pub(super) fn has_job(database: &Database, id: TaskId) -> Result<bool, TasksError> {
@@ -110,7 +121,12 @@ pub(super) fn store(database: &Database, batch: &Batch, next_batch: u64) -> Resu
                 jobs.insert(id.0, job.as_ref()).map_err(broken)?;
             }
         }
+        let mut details = write.open_table(DETAILS).map_err(broken)?;
+        for (id, detail) in &batch.details {
+            details.insert(id.0, detail.as_ref()).map_err(broken)?;
+        }
         for id in &batch.removes {
+            details.remove(id.0).map_err(broken)?;
             tasks.remove(id.0).map_err(broken)?;
             jobs.remove(id.0).map_err(broken)?;
         }

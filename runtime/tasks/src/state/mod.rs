@@ -57,6 +57,8 @@ pub(crate) enum Change {
     Arrive(TaskId, bytes::Bytes),
     /// A task that has changed or is gone.
     Touch(TaskId),
+    /// More of a failure than the task has in memory.
+    Detail(TaskId, bytes::Bytes),
     /// A queue that hands nothing out, or does again.
     Pause(Arc<str>, bool),
 }
@@ -232,6 +234,10 @@ impl State {
             let (id, job) = match change {
                 Change::Arrive(id, job) => (id, Some(job)),
                 Change::Touch(id) => (id, None),
+                Change::Detail(id, detail) => {
+                    batch.details.extend(self.tasks.contains_key(&id).then_some((id, detail)));
+                    continue;
+                }
                 Change::Pause(queue, paused) => {
                     batch.paused.push((queue.to_string(), paused));
                     continue;

@@ -19,11 +19,11 @@ const QUEUES: [&str; 2] = ["a", "b"];
 const WORKERS: [&str; 2] = ["w", "x"];
 const START_MS: u64 = 1_000_000;
 
-fn empty() -> State {
+pub(super) fn empty() -> State {
     State::new(LIMITS)
 }
 
-fn arrival(queue: &str, priority: u8, retry: i32, at_ms: Option<u64>) -> Arrival {
+pub(super) fn arrival(queue: &str, priority: u8, retry: i32, at_ms: Option<u64>) -> Arrival {
     let json = format!(
         r#"{{"jid":"12345678","jobtype":"t","args":[],"queue":"{queue}","priority":{priority},"retry":{retry},"reserve_for":60}}"#
     );
@@ -66,13 +66,13 @@ fn write(state: &mut State, now_ms: u64) {
     }
 }
 
-fn pushed(state: &mut State, now_ms: u64, arrival: Arrival) -> TaskId {
+pub(super) fn pushed(state: &mut State, now_ms: u64, arrival: Arrival) -> TaskId {
     let id = arrive(state, now_ms, arrival).unwrap();
     write(state, now_ms);
     id
 }
 
-fn take(state: &mut State, now_ms: u64, worker: &str) -> Option<Handout> {
+pub(super) fn take(state: &mut State, now_ms: u64, worker: &str) -> Option<Handout> {
     let queues = QUEUES.map(Arc::from);
     state.take(now_ms, &Arc::from(worker), &queues)
 }
@@ -280,8 +280,7 @@ fn follow(state: &mut State, model: &mut Model, step: Step) {
             write(state, now_ms);
             let records = state.tasks.values().map(|task| (task.id, disk::encode(task, now_ms, now_ms).unwrap()));
             let tasks = records.map(|(id, record)| disk::decode(id, &record, now_ms, now_ms).unwrap()).collect();
-            let next_id = state.next_id;
-            *state = empty();
+            let next_id = std::mem::replace(state, empty()).next_id;
             state.take_up(next_id, tasks, []);
         }
     }
