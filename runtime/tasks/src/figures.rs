@@ -127,7 +127,12 @@ impl TasksFigures {
             ("tasks.leased", "{task}", "Tasks that workers hold", held.leased),
             ("tasks.dead", "{task}", "Dead letters", held.dead),
             ("tasks.connections", "{connection}", "Clients", self.connections),
-            ("tasks.storage_failed", "1", "1: the files cannot be written or opened", u64::from(self.storage_failed)),
+            (
+                "tasks.storage_failed",
+                "{failure}",
+                "1: the files cannot be written or opened",
+                u64::from(self.storage_failed),
+            ),
         ];
         let counter = |(name, unit, text, count)| Figure::counter(name, unit, text, count as f64);
         let gauge = |(name, unit, text, count)| Figure::gauge(name, unit, text, count as f64);

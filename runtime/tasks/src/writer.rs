@@ -6,7 +6,7 @@ use crate::{
     disk::{self, Batch, Database, Unwritten},
     figures::Counters,
     shared::Shared,
-    state::Ticket,
+    state::{Ticket, Work},
 };
 
 /// Changes that one commit takes at most: what came meanwhile waits for the next, and the lock is held for the encoding.
@@ -71,7 +71,10 @@ impl Writer<'_> {
                 // Once more, and no more.
                 if let Err(error) = self.write() {
                     self.shared.fail(&error);
-                    tracing::error!("the last changes of the tasks were not written");
+                    let staged = self.shared.read(|state| state.work() > Work::Nothing);
+                    if staged || self.left.is_some() {
+                        tracing::error!("the last changes of the tasks were not written");
+                    }
                 }
                 return;
             }
