@@ -1,5 +1,4 @@
 use std::{
-    hash::RandomState,
     net::{IpAddr, SocketAddr, UdpSocket},
     sync::Arc,
 };
@@ -57,7 +56,7 @@ impl Gateway {
     pub fn new(host: &Host, config: GatewayConfig, runtime: Handle) -> Self {
         let routes = ArcSwap::from_pointee(RouteTable::default());
         let (counters, clock) = (ListenerCounters::default(), Clock::new());
-        let deciding = Deciding { host: host.clone(), clock, runtime, secret: RandomState::new() };
+        let deciding = Deciding { host: host.clone(), clock, runtime, hash: config.hash };
         let (together, listeners, departed) = Default::default();
         Self { shared: Arc::new(Shared { config, routes, counters, clock, deciding, together, listeners, departed }) }
     }

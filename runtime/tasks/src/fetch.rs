@@ -4,7 +4,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
     LeaseId, TaskId, TasksError,
@@ -35,13 +35,16 @@ pub(crate) async fn fetch(
     queues: &[&str],
     wait: Duration,
 ) -> Result<Option<Leased>, TasksError> {
-    shared.check()?;
+    let end = Instant::now() + wait;
+    // Workers ask again at once: those that came while the files are mended wait for that as they wait for a task.
+    if timeout(wait, shared.healthy()).await.is_err() {
+        shared.check()?;
+    }
     if queues.is_empty() || queues.len() > QUEUES_MAX {
         return Err(TasksError::Invalid(format!("fetch names 1 to {QUEUES_MAX} queues")));
     }
     let queues: Vec<Arc<str>> = queues.iter().map(|queue| Arc::from(*queue)).collect();
-    let until = Instant::now() + wait;
-    while let Some(taken) = take(shared, owner, &queues, until).await {
+    while let Some(taken) = take(shared, owner, &queues, end).await {
         // A task that was deleted as it was handed out is nothing to its worker: there may be another one.
         if let Some(leased) = complete(shared, taken).await? {
             return Ok(Some(leased));
@@ -66,18 +69,28 @@ async fn complete(shared: &Arc<Shared>, mut taken: Taken<'_>) -> Result<Option<L
     let Some(Handout { id, lease }) = taken.handout else { return Ok(None) };
     let moment = shared.clock.moment();
     let given = shared.read(|state| state.task(id).map(|task| Given::of(task, moment)));
-    let (Some(given), Some(job)) = (given, job(shared, id).await?) else { return Ok(None) };
+    let Some(given) = given else { return Ok(None) };
+    let (job, given) = read(shared, id, given).await?;
+    let Some(job) = job else {
+        // Deleted between the two looks, or lost: whoever asks next must not get it too.
+        if shared.change(|state, _| state.delete(id)).is_ok() {
+            tracing::error!(task = %id, "a task without a job is forgotten: its job was lost with a damaged file");
+        }
+        return Ok(None);
+    };
     taken.handout = None;
     Ok(Some(Leased { id, lease, job: payload::complete(job, &given) }))
 }
 
-/// The job of a task. What is not in memory may have to wait for the disk, and this thread serves others.
-async fn job(shared: &Arc<Shared>, id: TaskId) -> Result<Option<Bytes>, TasksError> {
-    if let Some(known) = shared.database.recent_job(id) {
-        return Ok(known);
+/// The job of a task, and all of its last failure. What is not in memory may have to wait for the disk, and this thread serves
+/// others.
+async fn read(shared: &Arc<Shared>, id: TaskId, given: Given) -> Result<(Option<Bytes>, Given), TasksError> {
+    if let Some(known) = shared.recent_job(id).filter(|_| !given.has_failed()) {
+        return Ok((known, given));
     }
     let shared = Arc::clone(shared);
-    tokio::task::spawn_blocking(move || shared.database.job(id)).await.map_err(TasksError::disk)?
+    let read = move || Ok((shared.job(id)?, given.with_failure(|failure| shared.whole(id, failure))));
+    tokio::task::spawn_blocking(read).await.map_err(TasksError::disk)?
 }
 
 /// A task on its way to a worker: given back where it does not get there.

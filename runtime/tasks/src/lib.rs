@@ -32,6 +32,7 @@ mod shared;
 mod sight;
 mod sound;
 mod state;
+mod storage;
 mod table;
 mod task;
 mod tasks;

@@ -71,6 +71,16 @@ impl Given {
         }
     }
 
+    /// With the whole of its failure.
+    pub(crate) fn with_failure(self, whole: impl FnOnce(Failure) -> Failure) -> Self {
+        Self { failure: self.failure.map(whole), ..self }
+    }
+
+    /// Whether a failure is among it, of which more may be on the disk.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
     fn fields(&self) -> Vec<(&'static str, String)> {
         let mut fields = vec![("enqueued_at", text(&time(self.enqueued_ms))), ("queue", text(&self.queue))];
         if let Some(failure) = &self.failure {

@@ -49,7 +49,7 @@ impl TasksService {
         self.listener.local_addr()
     }
 
-    /// Serves until `stop` or until the file fails, then lets connections finish what they do, for five seconds at most.
+    /// Serves until `stop`, also while the files have failed: then it says so. At the end it lets connections finish what they do, for five seconds at most.
     pub async fn run(self, stop: CancellationToken) -> Result<(), TasksError> {
         let stop = stop.child_token();
         let (mut clients, mut chores) = (JoinSet::new(), JoinSet::new());
@@ -58,7 +58,6 @@ impl TasksService {
         let served = tokio::select! {
             served = self.accept(&stop, &mut clients) => served,
             Some(ended) = chores.join_next() => Err(broken_off(ended)),
-            () = failure(&self.tasks) => Err(TasksError::Failed),
         };
         stop.cancel();
         let finished = async { while clients.join_next().await.is_some() {} };
@@ -140,14 +139,15 @@ fn broken_off(ended: Result<Infallible, JoinError>) -> TasksError {
         Ok(never) => match never {},
         Err(Ok(panic)) => std::panic::resume_unwind(panic),
         // Nobody stops them but the runtime at its end.
-        Err(Err(_)) => TasksError::Failed,
+        Err(Err(_)) => TasksError::Failed { reason: Arc::from("the node ends") },
     }
 }
 
-/// Lets delayed tasks run and leases end when their time comes.
+/// Lets delayed tasks run and leases end when their time comes. Not while the files have failed: nobody can acknowledge.
 async fn pass_time(tasks: Tasks) -> Infallible {
     let shared = tasks.shared();
     loop {
+        shared.healthy().await;
         for failing in shared.change(|state, now_ms| state.pass_time(now_ms, TURN_TASKS)) {
             decide::lost(shared, failing, "the lease ran out");
             tokio::task::yield_now().await;
@@ -175,17 +175,11 @@ async fn watch_workers(tasks: Tasks) -> Infallible {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        tasks.shared().healthy().await;
         for worker in tasks.workers().give_up(Instant::now()) {
             tracing::info!(worker, "a worker has been silent for too long: its tasks go to others");
             let owner = Owner::from(worker.as_str());
             decide::gone(tasks.shared(), &owner, "the worker was silent for too long").await;
         }
     }
-}
-
-/// Ends when a write has failed.
-async fn failure(tasks: &Tasks) {
-    let mut progress = tasks.shared().progress.subscribe();
-    // The sender is part of what `tasks` holds.
-    let _ = progress.wait_for(|progress| progress.failed).await;
 }

@@ -27,7 +27,7 @@ impl Table {
     }
 }
 
-/// One shard: a strategy sees all queues, so that it can weigh them against each other.
+/// One shard: one instance decides for all queues, each of which is ordered by itself.
 impl QueueTable for Table {
     fn now_ms(&self) -> u64 {
         self.clock.now_ms()

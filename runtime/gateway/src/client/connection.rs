@@ -27,7 +27,7 @@ pub(crate) async fn converse(
     stop: CancellationToken,
     cut: CancellationToken,
 ) {
-    let peer = Peer::new(address, shared.clock, cut);
+    let peer = Peer::new(address, shared.config.hash, shared.clock, cut);
     let timeout = Duration::from_millis(shared.config.write_ms);
     let io = TokioIo::new(ClientStream::new(stream, peer.clone(), timeout));
     let service = service_fn(|request: Request<Incoming>| proxy::serve(&shared, &peer, request));

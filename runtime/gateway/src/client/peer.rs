@@ -7,6 +7,7 @@ use std::{
 };
 
 use http::HeaderValue;
+use switchyard_host::KeyedHash;
 use tokio_util::sync::CancellationToken;
 
 use super::framing::Framing;
@@ -22,6 +23,8 @@ pub(crate) struct Peer {
     pub(crate) address: HeaderValue,
     /// What `Forwarded` says of it (RFC 7239).
     pub(crate) forwarded: HeaderValue,
+    /// What strategies see instead of its address.
+    pub(crate) number: u64,
     pub(crate) framing: Framing,
     /// Ends what would not end by itself when the service has drained.
     pub(crate) cut: CancellationToken,
@@ -48,7 +51,7 @@ pub(crate) enum Verdict {
 }
 
 impl Peer {
-    pub(crate) fn new(address: SocketAddr, clock: Clock, cut: CancellationToken) -> Arc<Self> {
+    pub(crate) fn new(address: SocketAddr, hash: KeyedHash, clock: Clock, cut: CancellationToken) -> Arc<Self> {
         // A client of IPv4 on a listener for both is one of IPv4.
         let ip = address.ip().to_canonical();
         let node = match ip {
@@ -56,6 +59,7 @@ impl Peer {
             IpAddr::V6(ip) => format!("\"[{ip}]\""),
         };
         Arc::new(Self {
+            number: hash.of(ip.to_string().as_bytes()),
             address: text(&ip.to_string()),
             forwarded: text(&format!("for={node};proto=http")),
             framing: Framing::default(),
@@ -113,7 +117,8 @@ impl Peer {
 
     #[cfg(test)]
     pub(crate) fn for_test(address: &str) -> Arc<Self> {
-        Self::new(SocketAddr::new(address.parse().expect("an address"), 1), Clock::new(), CancellationToken::new())
+        let address = SocketAddr::new(address.parse().expect("an address"), 1);
+        Self::new(address, KeyedHash::random(), Clock::new(), CancellationToken::new())
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     description::BATCH_MAX,
     guest_state::GuestState,
     instance::Instance,
-    kind::{Kind, Slice},
+    kind::{Hook, Kind, Slice},
 };
 use switchyard_types::Interests;
 
@@ -33,7 +33,7 @@ impl Kind for Scheduling {
     type Event = Event;
     type Resident = Resident;
 
-    const ASKED: &'static [&'static str] = &["submit", "failed"];
+    const ASKED: &'static [Hook] = &[Hook::waited("submit"), Hook::waited("failed")];
     const WAIT_MAX: Duration = WAIT_MAX;
 
     fn bind(store: &mut Store<GuestState>, instance: &component::Instance) -> wasmtime::Result<SchedulingCalls> {

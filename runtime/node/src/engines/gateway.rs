@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use switchyard_gateway::{Gateway, GatewayConfig, GatewayError, GatewayService};
+use switchyard_host::KeyedHash;
 use switchyard_types::{RouteName, SlotId, StrategyKind, route::DeclaredRoute};
 use tokio::runtime::Handle;
 
@@ -26,7 +27,8 @@ pub(crate) struct RoutesRefused {
 /// The gateway, without routes, and what gives it some.
 pub(super) async fn start(ground: &Ground<'_>) -> Result<(Engine, SetRoutes), NodeError> {
     let failed = |source: GatewayError| NodeError::Engine { engine: "gateway", source: source.into() };
-    let config = GatewayConfig { drain_ms: DRAIN_MS, ..GatewayConfig::default() };
+    let hash = KeyedHash::new(ground.secret);
+    let config = GatewayConfig { drain_ms: DRAIN_MS, hash, ..GatewayConfig::default() };
     let gateway = Gateway::new(ground.host, config, Handle::current());
     let (listener, address) = listen("HTTP of the gateway", ground.config.gateway_listen).await?;
     let (slot, figures, routes) = (gateway.whole(), gateway.clone(), gateway.clone());

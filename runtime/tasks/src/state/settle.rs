@@ -1,6 +1,6 @@
 use switchyard_host::scheduling::EventKind;
 
-use super::{Claim, State, Ticket};
+use super::{Change, Claim, State, Ticket};
 use crate::{
     LeaseId, TaskId,
     clock::Moment,
@@ -85,7 +85,12 @@ impl State {
         queue.failed += 1;
         queue.lost += lost;
         task.attempt = failing.attempt;
-        task.failure = Some(Box::new(failure));
+        task.failure = Some(Box::new(failure.brief()));
+        // Before the task itself, so that whoever waits for that has this too.
+        if let Some(detail) = failure.detail() {
+            self.staged.push_back(Change::Detail(id, detail));
+            self.tickets += 1;
+        }
         match fate {
             Some(standing) => Some(self.place(now_ms, id, standing)),
             // As Faktory has it: no retry wanted, no memory wanted.
