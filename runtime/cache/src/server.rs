@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::io::Errno;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -60,7 +61,7 @@ impl CacheService {
     }
 
     async fn accept(&self, stop: &CancellationToken, clients: &mut JoinSet<()>) -> Result<(), CacheError> {
-        let mut errors = 0;
+        let mut errors = 0_u32;
         loop {
             tokio::select! {
                 biased;
@@ -71,10 +72,15 @@ impl CacheService {
                         errors = 0;
                         self.welcome(stream, stop, clients);
                     }
-                    Err(error) if errors >= ACCEPT_ERRORS_MAX => return Err(CacheError::Listen(error)),
+                    Err(error) if errors >= ACCEPT_ERRORS_MAX && !passes(&error) => {
+                        return Err(CacheError::Listen(error));
+                    }
                     Err(error) => {
-                        errors += 1;
-                        tracing::warn!(%error, "a client could not be accepted");
+                        errors = errors.saturating_add(1);
+                        // A listener without a file to spare would say so twenty times a second.
+                        if errors.is_power_of_two() {
+                            tracing::warn!(%error, errors, "clients could not be accepted");
+                        }
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
@@ -99,6 +105,14 @@ impl CacheService {
             connection.run().await;
         });
     }
+}
+
+/// Whether an error says nothing about the listener: the machine has no room for another client now, or the client has
+/// left. However many of these come, those that are here are served on.
+fn passes(error: &io::Error) -> bool {
+    let passing =
+        [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::CONNABORTED, Errno::CONNRESET, Errno::PERM];
+    Errno::from_io_error(error).is_some_and(|errno| passing.contains(&errno))
 }
 
 /// Says why and closes. The answer fits into the buffer of a fresh socket; if it does not, closing says enough.

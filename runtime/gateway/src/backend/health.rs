@@ -2,9 +2,9 @@ use std::{sync::Weak, time::Duration};
 
 use http::{HeaderValue, Request, StatusCode, header};
 use switchyard_types::route::{HealthSpec, Protocol};
-use tokio::time::Instant;
+use tokio::{net::TcpStream, time::Instant};
 
-use super::{Backend, Failure, Http1, h2};
+use super::{Backend, Failure, Http1, connect::is_own, h2};
 use crate::proxy::RequestBody;
 
 /// A check comes up to this part of its interval early or late: checks of many gateways shall not come at once.
@@ -24,8 +24,10 @@ pub(crate) async fn check(backend: Weak<Backend>) {
             return;
         }
         let Some(strong) = backend.upgrade() else { return };
-        let Some(good) = removed.run_until_cancelled(strong.check_once(&health)).await else { return };
-        results.count(&strong, &health, good);
+        let Some(checked) = removed.run_until_cancelled(strong.check_once(&health)).await else { return };
+        if let Some(good) = checked {
+            results.count(&strong, &health, good);
+        }
         strong.sweep_pooled();
     }
 }
@@ -61,20 +63,24 @@ impl Results {
 }
 
 impl Backend {
-    async fn check_once(&self, health: &HealthSpec) -> bool {
+    /// Whether it is well; none: this machine had no room to ask.
+    async fn check_once(&self, health: &HealthSpec) -> Option<bool> {
         let timeout = Duration::from_millis(health.timeout_ms);
         let check = async {
-            match &health.path {
-                None => self.target.open().await.is_ok(),
-                Some(path) => self.ask(path, timeout).await.is_ok_and(|status| status.as_u16() < 400),
+            match (self.target.open().await, &health.path) {
+                (Err(error), _) if is_own(&error) => None,
+                (Err(_), _) => Some(false),
+                (Ok(_), None) => Some(true),
+                (Ok(stream), Some(path)) => {
+                    Some(self.ask(stream, path, timeout).await.is_ok_and(|status| status.as_u16() < 400))
+                }
             }
         };
-        tokio::time::timeout(timeout, check).await.unwrap_or(false)
+        tokio::time::timeout(timeout, check).await.unwrap_or(Some(false))
     }
 
     /// A GET on a connection of its own: what waits in the pool says nothing about a new one.
-    async fn ask(&self, path: &str, timeout: Duration) -> Result<StatusCode, Failure> {
-        let stream = self.target.open().await.map_err(|_| Failure::Connect)?;
+    async fn ask(&self, stream: TcpStream, path: &str, timeout: Duration) -> Result<StatusCode, Failure> {
         match self.protocol {
             Protocol::Http1 => {
                 let mut connection = Http1::new(stream).await?;

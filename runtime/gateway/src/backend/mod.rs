@@ -50,6 +50,7 @@ pub(crate) struct Backend {
     connect_errors: AtomicU32,
     health: Mutex<HealthSpec>,
     idle_ms: AtomicU64,
+    connections_max: AtomicU64,
     clock: Clock,
     /// Hears when its health changes.
     decider: Weak<Decider>,
@@ -79,6 +80,7 @@ impl Backend {
             connect_errors: AtomicU32::new(0),
             health: Mutex::new(route.health.clone()),
             idle_ms: AtomicU64::new(route.timeouts.idle_ms),
+            connections_max: AtomicU64::new(u64::from(route.limits.connections_max)),
             clock,
             decider: Arc::downgrade(decider),
             removed: CancellationToken::new(),
@@ -94,6 +96,7 @@ impl Backend {
     pub(crate) fn set(&self, route: &RouteSpec) {
         *self.health.lock() = route.health.clone();
         self.idle_ms.store(route.timeouts.idle_ms, Ordering::Relaxed);
+        self.connections_max.store(u64::from(route.limits.connections_max), Ordering::Relaxed);
         self.pool.set_idle_max(route.limits.idle_connections_max);
     }
 
@@ -106,6 +109,11 @@ impl Backend {
 
     pub(crate) fn is_healthy(&self) -> bool {
         self.healthy.load(Ordering::Relaxed)
+    }
+
+    /// Requests that it may have at once.
+    pub(crate) fn connections_max(&self) -> u64 {
+        self.connections_max.load(Ordering::Relaxed)
     }
 
     pub(crate) fn in_flight(&self) -> u32 {

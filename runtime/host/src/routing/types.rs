@@ -107,7 +107,7 @@ pub struct Outcome {
     pub backend: u32,
     /// How it ended.
     pub kind: OutcomeKind,
-    /// Until the first byte of the answer, in microseconds.
+    /// From the try, or the end of the request's body, to the head of the answer, in microseconds.
     #[component(name = "latency-us")]
     pub latency_us: u32,
 }

@@ -26,7 +26,9 @@ pub(crate) struct RoutesRefused {
 /// The gateway, without routes, and what gives it some.
 pub(super) async fn start(ground: &Ground<'_>) -> Result<(Engine, SetRoutes), NodeError> {
     let failed = |source: GatewayError| NodeError::Engine { engine: "gateway", source: source.into() };
-    let config = GatewayConfig { drain_ms: DRAIN_MS, ..GatewayConfig::default() };
+    let usual = GatewayConfig::default();
+    let connections_max = usual.connections_max.min(ground.clients_max);
+    let config = GatewayConfig { drain_ms: DRAIN_MS, connections_max, ..usual };
     let gateway = Gateway::new(ground.host, config, Handle::current());
     let (listener, address) = listen("HTTP of the gateway", ground.config.gateway_listen).await?;
     let (slot, figures, routes) = (gateway.whole(), gateway.clone(), gateway.clone());

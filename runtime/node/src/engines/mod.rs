@@ -48,6 +48,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) folder: &'a DataFolder,
     /// The node's own, for keyed hashes that others cannot aim at.
     pub(crate) secret: [u8; 16],
+    /// Clients that one listener may have: a client costs a file, and the process has a bound on these.
+    pub(crate) clients_max: usize,
 }
 
 /// Every engine that the configuration asks for, and what takes the node's routes.

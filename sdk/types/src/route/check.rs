@@ -18,6 +18,8 @@ const CHECKS_MAX: u32 = 100;
 const METHODS_MAX: usize = 64;
 /// Longest name, in bytes.
 const NAME_BYTES_MAX: usize = 253;
+/// Requests at once to one backend: about as many as there are ports towards one address.
+const CONNECTIONS_MAX: u32 = 65_536;
 /// Hosts of one route.
 const HOSTS_MAX: usize = 256;
 /// Characters of a foreign text that a message repeats.
@@ -53,6 +55,7 @@ impl RouteSpec {
         self.check_health()?;
         self.check_timeouts()?;
         self.check_retry()?;
+        within("limits.connections_max", self.limits.connections_max, 1, CONNECTIONS_MAX)?;
         match &self.affinity_header {
             None => Ok(()),
             Some(header) => {
@@ -189,6 +192,8 @@ mod tests {
         check_one(|s| s.health.path = Some("x".to_owned()), "health.path is \"x\": it takes a path that begins with /");
         check_one(|s| s.timeouts.connect_ms = 0, "timeouts.connect_ms is 0: it takes 1 to 86400000");
         check_one(|s| s.timeouts.total_ms = Some(0), "timeouts.total_ms is 0: it takes 1 to 86400000");
+        let right = "it takes 1 to 65536";
+        check_one(|s| s.limits.connections_max = 0, &format!("limits.connections_max is 0: {right}"));
         check_one(|s| s.retry.attempts = 3, "retry.attempts is 3: it takes 0 to 2");
         check_one(|s| s.retry.methods = vec!["G T".to_owned()], "retry.methods is \"G T\": it takes methods of HTTP");
         let header = |s: &mut RouteSpec| s.affinity_header = Some("a b".to_owned());
