@@ -44,7 +44,8 @@ impl Node {
         let folder = Arc::new(DataFolder::open(&node_dir(&config.data_dir))?);
         let Identity { node, secret } = Identity::load(&folder)?;
         let blobs = open_blobs(&folder)?;
-        let ground = Ground { config: &config, host: &host, folder: &folder, secret, clients_max: files::clients_max() };
+        let ground =
+            Ground { config: &config, host: &host, folder: &folder, secret, clients_max: files::clients_max() };
         let (engines, set_routes) = engines::start(&ground).await?;
         let Assembled { slots, listeners, figures, engines } = assemble(engines);
         let shared = Arc::new(Shared::new(slots));

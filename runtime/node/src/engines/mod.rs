@@ -14,7 +14,7 @@ use switchyard_types::{Figure, SlotId};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use gateway::{RoutesRefused, SetRoutes};
+pub(crate) use gateway::{SetRoutes, Taken};
 
 use crate::{NodeConfig, NodeError, folder::DataFolder};
 
