@@ -16,6 +16,9 @@ use switchyard_sdk::{
     routing::{Backend, Candidate, Choice, Outcome, OutcomeKind, Request, Resident, Routing},
 };
 
+/// What the host says of a backend whose last try had no answer.
+const REACHED_NOBODY: u32 = u32::MAX;
+
 /// What an operator can set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -126,10 +129,13 @@ impl Routing for LeastLatency {
     }
 
     fn adopt(&mut self, now_ms: u64, resident: &Resident) {
-        if resident.latency_us > 0 {
-            let known = Latency { average_us: f64::from(resident.latency_us), at_ms: now_ms };
-            self.latencies.insert(resident.backend, known);
-        }
+        let latency_us = match resident.latency_us {
+            0 => return,
+            REACHED_NOBODY => self.configuration.failure_ms.saturating_mul(1_000),
+            latency_us => latency_us,
+        };
+        let known = Latency { average_us: f64::from(latency_us), at_ms: now_ms };
+        self.latencies.insert(resident.backend, known);
     }
 }
 
@@ -193,6 +199,9 @@ mod tests {
         let request = Request { path_id: 0, client: 0, affinity: None, method: Method::Get, path: None };
         let Choice::Order(order) = strategy.pick(0, &request, &candidates) else { unreachable!("nothing is refused") };
         assert_eq!(order, [1, 0], "what the successor knows nothing of is tried too");
+        strategy.adopt(0, &Resident { backend: 1, in_flight: 0, latency_us: REACHED_NOBODY });
+        let Choice::Order(order) = strategy.pick(0, &request, &candidates) else { unreachable!("nothing is refused") };
+        assert_eq!(order, [0, 1], "a dead one is not a fast one");
     }
 
     #[test]

@@ -43,11 +43,18 @@ fn pause(health: &HealthSpec, first: bool) -> Duration {
 struct Results {
     good: u32,
     failed: u32,
+    /// Ejections when the last one ended.
+    ejections: u64,
 }
 
 impl Results {
     fn count(&mut self, backend: &Backend, health: &HealthSpec, good: bool) {
         backend.counters.checks.one();
+        let ejections = backend.counters.ejections.get();
+        if std::mem::replace(&mut self.ejections, ejections) != ejections {
+            // Requests have said meanwhile that it is not well: what was good before does not bring it back.
+            self.good = 0;
+        }
         if good {
             (self.good, self.failed) = (self.good.saturating_add(1), 0);
         } else {
@@ -72,7 +79,7 @@ impl Backend {
                 (Err(_), _) => Some(false),
                 (Ok(_), None) => Some(true),
                 (Ok(stream), Some(path)) => {
-                    Some(self.ask(stream, path, timeout).await.is_ok_and(|status| status.as_u16() < 400))
+                    Some(self.ask(stream, path, health).await.is_ok_and(|status| status.as_u16() < 400))
                 }
             }
         };
@@ -80,16 +87,16 @@ impl Backend {
     }
 
     /// A GET on a connection of its own: what waits in the pool says nothing about a new one.
-    async fn ask(&self, stream: TcpStream, path: &str, timeout: Duration) -> Result<StatusCode, Failure> {
+    async fn ask(&self, stream: TcpStream, path: &str, health: &HealthSpec) -> Result<StatusCode, Failure> {
         match self.protocol {
             Protocol::Http1 => {
                 let mut connection = Http1::new(stream).await?;
-                connection.set_timer(Instant::now() + timeout);
+                connection.set_timer(Instant::now() + Duration::from_millis(health.timeout_ms));
                 let answer = connection.send(self.question(path)?, || Err(Failure::Timeout)).await?;
                 Ok(answer.status())
             }
             Protocol::H2 => {
-                let sender = h2::over(stream).await?;
+                let sender = h2::over(stream, health).await?;
                 Ok(h2::send(sender, self.question(path)?).await?.status())
             }
         }
@@ -106,5 +113,29 @@ impl Backend {
             request = request.header(header::HOST, host);
         }
         request.body(RequestBody::empty()).map_err(|_| Failure::Connect)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use switchyard_types::route::RouteSpec;
+
+    use super::*;
+    use crate::{clock::Clock, decide};
+
+    #[test]
+    fn an_ejected_backend_comes_back_after_as_many_good_checks_as_any() {
+        let text = r#"{"backends":[{"name":"a","address":"h:1"}],"health":{"healthy_after":3}}"#;
+        let route: RouteSpec = serde_json::from_str(text).expect("a route");
+        let decider = decide::Decider::new(&decide::deciding_for_test());
+        let backend = Backend::new(&route, &route.backends[0], 0, &decider, Clock::new());
+        let mut results = Results::default();
+        let mut check = || {
+            results.count(&backend, &route.health, true);
+            backend.is_healthy()
+        };
+        assert!((0..5).all(|_| check()));
+        (0..3).for_each(|_| backend.connect_failed());
+        assert_eq!([(); 3].map(|()| check()), [false, false, true]);
     }
 }

@@ -7,6 +7,7 @@ mod flight;
 mod h2;
 mod health;
 mod http1;
+mod latency;
 mod pool;
 mod upgrade;
 
@@ -30,6 +31,7 @@ use crate::{clock::Clock, decide::Decider};
 use connect::Target;
 use figures::Counters;
 use h2::Multiplexed;
+use latency::RecentLatency;
 use pool::Pool;
 
 /// Connections in a row that could not be opened until a backend counts as unhealthy before a check says so.
@@ -43,6 +45,7 @@ pub(crate) struct Backend {
     pub(crate) address: String,
     pub(crate) protocol: Protocol,
     pub(crate) counters: Counters,
+    pub(crate) latency: RecentLatency,
     target: Target,
     pool: Pool,
     multiplexed: Multiplexed,
@@ -72,6 +75,7 @@ impl Backend {
             address: spec.address.clone(),
             protocol: route.protocol,
             counters: Counters::default(),
+            latency: RecentLatency::default(),
             target: Target::new(&spec.address),
             pool: Pool::default(),
             multiplexed: Multiplexed::default(),
@@ -130,6 +134,9 @@ impl Backend {
         } else {
             tracing::warn!(backend = self.name, address = self.address, why, "a backend is unhealthy");
             self.counters.ejections.one();
+            // Whatever is wrong, the next request shall not find it out on what is left of a connection.
+            self.pool.clear();
+            self.multiplexed.close();
         }
         if let Some(decider) = self.decider.upgrade() {
             decider.backends_changed();

@@ -81,6 +81,11 @@ async fn multiplexed(
     let request = outgoing.request(backend, first.reused || (another && outgoing.repeatable));
     match elsewhere(send_h2(first.sender.clone(), request), patience).await {
         Err(failure) if first.reused && stale(failure, outgoing) => backend.distrust_multiplexed(&first),
+        Err(Failure::Timeout) => {
+            // A slow backend costs a connection, a dead one no second request.
+            backend.distrust_multiplexed(&first);
+            return Err(Failure::Timeout);
+        }
         done => return done,
     }
     let second = backend.multiplexed(patience.connect()).await?;

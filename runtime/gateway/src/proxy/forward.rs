@@ -17,6 +17,7 @@ use super::{
 use crate::{
     backend::{Failure, Flight},
     choose::{self, Choice},
+    clock::micros,
     decide::Asked,
 };
 
@@ -103,7 +104,9 @@ fn tell(placed: &Placed, flight: &Flight, ended: Result<StatusCode, Failure>, no
         Err(Failure::Client(_) | Failure::Exhausted | Failure::Full) => return,
         Err(_) => OutcomeKind::Unreachable,
     };
-    placed.route.decider.ended(placed.shard, flight.backend.number, kind, latency);
+    let latency_us = u32::try_from(micros(latency)).unwrap_or(u32::MAX);
+    flight.backend.latency.heard(kind, latency_us);
+    placed.route.decider.ended(placed.shard, flight.backend.number, kind, latency_us);
 }
 
 fn may_retry(placed: &Placed, failure: Failure, now: Instant) -> bool {

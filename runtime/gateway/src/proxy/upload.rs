@@ -103,7 +103,8 @@ impl Upload {
     pub(crate) fn waits(&self, begun: Instant) -> (Waits, Instant) {
         let state = self.0.lock();
         let waits = match () {
-            () if state.ended => Waits::Ended,
+            // What ends with its announced length is not asked for its end.
+            () if state.ended || state.incoming.is_end_stream() => Waits::Ended,
             () if state.waiting => Waits::Client,
             () => Waits::Backend,
         };
