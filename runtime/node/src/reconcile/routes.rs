@@ -236,6 +236,9 @@ mod tests {
         assert_eq!(record.step(&both, 100), None);
     }
 
+    /// Name, what was received, what is active, why that is not the same.
+    type Told<'a> = (&'a str, Option<u64>, Option<u64>, Option<&'a str>);
+
     fn changed(name: &str, counter: u64) -> DesiredRoute {
         let mut route = route(name, counter);
         route.spec.path_prefix = "/changed".to_owned();
@@ -244,10 +247,10 @@ mod tests {
 
     #[test]
     fn every_route_says_what_it_is_and_why() {
-        let mut record = RoutesRecord::default();
-        record.active = vec![route("gone", 1), route("same", 1), route("worse", 1)];
+        let active = vec![route("gone", 1), route("same", 1), route("worse", 1)];
+        let mut record = RoutesRecord { active, ..RoutesRecord::default() };
         let wanted = vec![route("new", 2), route("same", 1), changed("worse", 2)];
-        let check = |record: &RoutesRecord, expected: &[(&str, Option<u64>, Option<u64>, Option<&str>)]| {
+        let check = |record: &RoutesRecord, expected: &[Told<'_>]| {
             let status = record.status(&wanted);
             let told = status.iter().map(|route| {
                 let counter = |generation: Option<Generation>| generation.map(|generation| generation.counter);
