@@ -2,6 +2,7 @@ use std::{future::IntoFuture, io, sync::Arc, time::Duration};
 
 use axum::Router;
 use switchyard_host::Host;
+use switchyard_listen::BoundedListener;
 use switchyard_store::{BlobStore, ConfigStore};
 use tokio::{net::TcpListener, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -11,7 +12,7 @@ use crate::{
     declarations::{Desired, Routes, Strategies},
     fleet::Fleet,
     gate::Gate,
-    http::{self, App, BoundedListener, Parts},
+    http::{self, App, Parts},
     registry::Registry,
     workshop::Workshop,
 };

@@ -7,12 +7,12 @@ use std::{
     time::Duration,
 };
 
+use switchyard_listen::{Exhausted, Share};
 use tokio::{io::AsyncReadExt, net::TcpStream};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::{
     Cache, Value,
-    account::{Exhausted, Share},
     buffer::{self, BUFFER_BYTES},
     command::{self, Call, Flow, Progress, Session},
     figures::ServiceCounters,

@@ -9,7 +9,6 @@
 //! commands of `command/spec.rs`), or a place for policy. Start reading at `store.rs` (how a decision meets the table),
 //! then `table/mod.rs` and `connection.rs`.
 
-mod account;
 mod buffer;
 mod cache;
 mod clock;

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::io::Errno;
+use switchyard_listen::{Account, is_passing};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Cache, CacheError, account::Account, connection::Connection, figures::ServiceCounters};
+use crate::{Cache, CacheError, connection::Connection, figures::ServiceCounters};
 
 /// How long connections may finish what they do when the service stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -72,7 +72,7 @@ impl CacheService {
                         errors = 0;
                         self.welcome(stream, stop, clients);
                     }
-                    Err(error) if errors >= ACCEPT_ERRORS_MAX && !passes(&error) => {
+                    Err(error) if errors >= ACCEPT_ERRORS_MAX && !is_passing(&error) => {
                         return Err(CacheError::Listen(error));
                     }
                     Err(error) => {
@@ -105,14 +105,6 @@ impl CacheService {
             connection.run().await;
         });
     }
-}
-
-/// Whether an error says nothing about the listener: the machine has no room for another client now, or the client has
-/// left. However many of these come, those that are here are served on.
-fn passes(error: &io::Error) -> bool {
-    let passing =
-        [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::CONNABORTED, Errno::CONNRESET, Errno::PERM];
-    Errno::from_io_error(error).is_some_and(|errno| passing.contains(&errno))
 }
 
 /// Says why and closes. The answer fits into the buffer of a fresh socket; if it does not, closing says enough.

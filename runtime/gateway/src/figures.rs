@@ -280,7 +280,7 @@ mod tests {
             histogram.record(Duration::from_micros(time_us));
         }
         let FigureValue::Histogram { sum, bounds, buckets } = histogram.durations() else { panic!("a histogram") };
-        assert_eq!((bounds.len(), buckets.len(), sum), (14, 15, 3612.1095));
+        assert_eq!((bounds.len(), buckets.len(), sum), (14, 15, 3_612.109_5));
         let filled: Vec<_> = buckets.iter().enumerate().filter(|(_, count)| **count > 0).collect();
         assert_eq!(filled, [(0, &2), (1, &1), (10, &1), (14, &2)]);
     }

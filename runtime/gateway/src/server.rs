@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::io::Errno;
+use switchyard_listen::is_passing;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -79,7 +79,7 @@ impl Door {
                         errors = 0;
                         self.welcome(stream, address, clients);
                     }
-                    Err(error) if errors >= ACCEPT_ERRORS_MAX && !passes(&error) => {
+                    Err(error) if errors >= ACCEPT_ERRORS_MAX && !is_passing(&error) => {
                         return Err(GatewayError::Listen(error));
                     }
                     Err(error) => {
@@ -111,14 +111,6 @@ impl Door {
             client::converse(stream, address, shared, stop).await;
         });
     }
-}
-
-/// Whether an error says nothing about the listener: the machine has no room for another client now, or the client has
-/// left. However many of these come, those that are here are served on.
-fn passes(error: &io::Error) -> bool {
-    let passing =
-        [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::CONNABORTED, Errno::CONNRESET, Errno::PERM];
-    Errno::from_io_error(error).is_some_and(|errno| passing.contains(&errno))
 }
 
 /// Says why and closes. The answer fits into the buffer of a fresh socket; if it does not, closing says enough.

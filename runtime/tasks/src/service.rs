@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use switchyard_listen::Account;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -12,11 +13,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    Tasks, TasksError, decide,
-    faktory::{Account, Connection},
-    figures::Counters,
-};
+use crate::{Tasks, TasksError, decide, faktory::Connection, figures::Counters};
 
 /// How long connections may finish what they do when the service stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);

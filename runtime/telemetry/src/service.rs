@@ -1,13 +1,14 @@
 use std::{io, net::SocketAddr, time::Duration};
 
 use axum::Router;
+use switchyard_listen::BoundedListener;
 use tokio::{net::TcpListener, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Telemetry, TelemetryError,
     alerting::{AlertsFile, Webhook},
-    http::{BoundedListener, router},
+    http::router,
 };
 
 /// How long requests may finish when the service stops. Those that do not go with the process.

@@ -7,7 +7,6 @@ mod drain;
 mod error;
 mod extract;
 mod health;
-mod listener;
 mod nodes;
 mod plugins;
 mod router;
@@ -18,7 +17,6 @@ mod timing;
 
 use std::sync::Arc;
 
-pub(crate) use listener::BoundedListener;
 pub use router::openapi;
 pub(crate) use router::router;
 use switchyard_store::ConfigStore;

@@ -11,6 +11,10 @@ use crate::{
 
 /// Jobs of one log; more would not fit a small machine's memory.
 const JOBS_MAX: usize = 10_000_000;
+/// A time in a log, in seconds: three hundred years. A time of day is one.
+const TIME_SECONDS_MAX: f64 = 1e10;
+/// What one job takes, in seconds: three years, so that the times of all jobs together are far from overflowing.
+const RUN_SECONDS_MAX: u64 = 100_000_000;
 /// A job whose run time is negative in the log counts as one of so many seconds, as in the published harness.
 const RUN_UNKNOWN_SECONDS: u64 = 10;
 
@@ -119,8 +123,8 @@ fn parse(line: &str) -> Result<Option<Job>, Fault> {
     for number in &mut numbers {
         let field = fields.next().ok_or_else(|| Fault::invalid(line, "at least nine numbers"))?;
         // Some logs write whole numbers as 5094.00; what is cut off is less than a second.
-        let value = field.parse::<f64>().ok().filter(|value| value.abs() < 1e15);
-        *number = value.ok_or_else(|| Fault::invalid(field, "a number"))? as i64;
+        let value = field.parse::<f64>().ok().filter(|value| value.abs() <= TIME_SECONDS_MAX);
+        *number = value.ok_or_else(|| Fault::invalid(field, "a number of at most ten digits"))? as i64;
     }
     let [id, submit, _, run, allocated, _, _, wanted, requested] = numbers;
     let run = if run < 0 { RUN_UNKNOWN_SECONDS } else { run as u64 };
@@ -129,12 +133,16 @@ fn parse(line: &str) -> Result<Option<Job>, Fault> {
     }
     let width = u32::try_from(allocated.max(wanted)).ok().filter(|width| *width > 0);
     let width = width.ok_or_else(|| Fault::invalid(line, "a positive number of processors"))?;
+    let requested = u64::try_from(requested).unwrap_or(run);
+    if run.max(requested) > RUN_SECONDS_MAX {
+        return Err(Fault::invalid(line, "a run time and a requested time of at most 100,000,000 seconds"));
+    }
     let whole = |value: i64, expected| u64::try_from(value).map_err(|_| Fault::invalid(line, expected));
     Ok(Some(Job {
         id: whole(id, "a job number that is not negative")?,
         submit: whole(submit, "a submit time that is not negative")?,
         run,
-        requested: u64::try_from(requested).unwrap_or(run),
+        requested,
         width,
     }))
 }
@@ -153,7 +161,15 @@ mod tests {
         check("2 10 5 100 1 90 -1 4 600 -1 1", Some((10, 100, 600, 4)));
         check("3 10 5 -1 1 90 -1 1 600", Some((10, 10, 600, 1)));
         check("4 10 5 0 1 90 -1 1 600", None);
-        for wrong in ["5 10 5", "5 10 5 1 x 9 9 9 9", "5 10 5 1 0 9 9 -1 9", "5 -10 5 1 1 9 9 1 9"] {
+        for wrong in [
+            "5 10 5",
+            "5 10 5 1 x 9 9 9 9",
+            "5 10 5 1 0 9 9 -1 9",
+            "5 -10 5 1 1 9 9 1 9",
+            "5 10 5 900000000000000 1 9 9 1 9",
+            "5 10 5 1 1 9 9 1 100000001",
+            "5 1e11 5 1 1 9 9 1 9",
+        ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

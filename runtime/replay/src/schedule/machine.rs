@@ -8,6 +8,8 @@ struct Running {
     /// When it ends by what its user said.
     ends_requested: u64,
     width: u32,
+    /// In the sequence.
+    place: usize,
 }
 
 /// A machine of equal processors.
@@ -27,9 +29,10 @@ impl Machine {
     }
 
     /// Starts a job that fits.
-    pub(super) fn start(&mut self, job: &Job, now: u64) {
+    pub(super) fn start(&mut self, place: usize, job: &Job, now: u64) {
         self.free -= job.width;
-        self.running.push(Running { ends: now + job.run, ends_requested: now + job.requested, width: job.width });
+        let (ends, ends_requested) = (now + job.run, now + job.requested);
+        self.running.push(Running { ends, ends_requested, width: job.width, place });
     }
 
     /// When the next job ends; none: none runs.
@@ -37,13 +40,17 @@ impl Machine {
         self.running.iter().map(|running| running.ends).min()
     }
 
-    /// Ends the job that ends next: of several at one time only the one that has stood there longest.
-    pub(super) fn release_one(&mut self) {
+    /// Ends the job that ends next, of several at one time only the one that has stood there longest. Its place; none: none
+    /// runs.
+    pub(super) fn release_one(&mut self) -> Option<usize> {
         // Stable, and kept: later ends come in the order that this leaves behind.
         self.running.sort_by_key(|running| running.ends);
-        if !self.running.is_empty() {
-            self.free += self.running.remove(0).width;
+        if self.running.is_empty() {
+            return None;
         }
+        let Running { width, place, .. } = self.running.remove(0);
+        self.free += width;
+        Some(place)
     }
 
     /// When `job` could start at the latest, were every running job to take what its user said.

@@ -1,5 +1,5 @@
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
@@ -24,8 +24,9 @@ pub(super) struct TraceQueue {
 #[derive(Debug, Default)]
 struct State {
     waiting: Vec<Waiting>,
+    /// Jobs that run, by their place in the sequence, and since when, in milliseconds.
+    running: BTreeMap<usize, (Waiting, u64)>,
     events: VecDeque<Event>,
-    leased: u64,
     load: Load,
     /// Where the next round of new ranks begins.
     ranked: usize,
@@ -38,7 +39,7 @@ impl TraceQueue {
 
     pub(super) fn view(&self) -> QueueView {
         let state = self.state.lock();
-        QueueView { waiting: state.waiting.len() as u64, delayed: 0, leased: state.leased }
+        QueueView { waiting: state.waiting.len() as u64, delayed: 0, leased: state.running.len() as u64 }
     }
 
     pub(super) fn push(&self, waiting: Waiting) {
@@ -63,19 +64,33 @@ impl TraceQueue {
 
     /// Takes a job out to run. `tell` is whether the strategy wants to hear of it.
     pub(super) fn start(&self, place: usize, now_seconds: u64, tell: bool) {
-        let mut state = self.state.lock();
+        let (mut state, now_ms) = (self.state.lock(), now_seconds * 1_000);
         let Some(at) = state.waiting.iter().position(|waiting| waiting.place == place) else { return };
-        let Waiting { task, .. } = state.waiting.remove(at);
-        state.leased += 1;
+        let waiting = state.waiting.remove(at);
+        state.running.insert(place, (waiting, now_ms));
         if tell {
-            let took_ms = (now_seconds * 1_000).saturating_sub(task.accepted_ms);
-            let kind = EventKind::Started;
-            state.events.push_back(Event { id: task.id, tenant: task.tenant, width: task.width, kind, took_ms });
+            state.tell(&waiting.task, EventKind::Started, now_ms.saturating_sub(waiting.task.accepted_ms));
+        }
+    }
+
+    /// A job has ended.
+    pub(super) fn end(&self, place: usize, now_seconds: u64, tell: bool) {
+        let mut state = self.state.lock();
+        let Some((Waiting { task, .. }, since_ms)) = state.running.remove(&place) else { return };
+        state.load.done += 1;
+        if tell {
+            state.tell(&task, EventKind::Done, (now_seconds * 1_000).saturating_sub(since_ms));
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.state.lock().waiting.is_empty()
+    }
+}
+
+impl State {
+    fn tell(&mut self, task: &Task, kind: EventKind, took_ms: u64) {
+        self.events.push_back(Event { id: task.id, tenant: task.tenant, width: task.width, kind, took_ms });
     }
 }
 
@@ -92,18 +107,21 @@ impl QueueTable for TraceQueue {
 
     fn residents(&self, _shard: usize, _cursor: Option<usize>, into: &mut Vec<Resident>) -> Option<usize> {
         let state = self.state.lock();
-        into.extend(state.waiting.iter().map(|Waiting { task, rank, .. }| Resident {
+        let waiting = state.waiting.iter().map(|waiting| (waiting, waiting.task.accepted_ms, false));
+        let running = state.running.values().map(|(waiting, since_ms)| (waiting, *since_ms, true));
+        let resident = |(Waiting { task, rank, .. }, due_ms, leased): (&Waiting, u64, bool)| Resident {
             task: *task,
             rank: *rank,
-            due_ms: task.accepted_ms,
-            leased: false,
-        }));
+            due_ms,
+            leased,
+        };
+        into.extend(waiting.chain(running).map(resident));
         None
     }
 
     fn load(&self, _shard: usize) -> Load {
         let mut state = self.state.lock();
-        let (waiting, leased) = (state.waiting.len() as u64, state.leased);
+        let (waiting, leased) = (state.waiting.len() as u64, state.running.len() as u64);
         Load { waiting, leased, ..std::mem::take(&mut state.load) }
     }
 
@@ -122,5 +140,40 @@ impl QueueTable for TraceQueue {
                 waiting.rank = **rank;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_told_from_its_start_to_its_end() {
+        let queue = TraceQueue::default();
+        let task = Task {
+            id: 1,
+            priority: 5,
+            tenant: 0,
+            width: 2,
+            estimate_ms: None,
+            deadline_ms: None,
+            attempt: 0,
+            accepted_ms: 1_000,
+        };
+        queue.push(Waiting { place: 0, task, rank: 0.0 });
+        queue.start(0, 3, true);
+        assert_eq!((queue.view().waiting, queue.view().leased), (0, 1));
+        let mut residents = Vec::new();
+        assert_eq!(queue.residents(0, None, &mut residents), None);
+        assert!(residents.iter().all(|resident| resident.leased && resident.due_ms == 3_000) && residents.len() == 1);
+        queue.end(0, 10, true);
+        queue.end(0, 11, true);
+        let mut events = Vec::new();
+        queue.drain(0, 256, &mut events);
+        let told: Vec<_> = events.iter().map(|event| (event.kind, event.took_ms)).collect();
+        assert_eq!(told, [(EventKind::Started, 2_000), (EventKind::Done, 7_000)]);
+        let load = queue.load(0);
+        assert_eq!((load.accepted, load.done, load.leased), (1, 1, 0));
+        assert_eq!(queue.load(0), Load::default());
     }
 }

@@ -99,7 +99,10 @@ impl Simulation<'_> {
             }
             (_, Some(end)) => {
                 self.now = self.now.max(end);
-                self.machine.release_one();
+                self.queue.advance(self.now);
+                if let Some(place) = self.machine.release_one() {
+                    self.queue.end(place, self.now, self.slot.wants().done);
+                }
                 Ok(())
             }
             (_, None) => Ok(()),
@@ -149,7 +152,7 @@ impl Simulation<'_> {
         let Some(job) = self.jobs.get(place) else { return };
         self.queue.advance(self.now);
         self.queue.start(place, self.now, self.slot.wants().started);
-        self.machine.start(job, self.now);
+        self.machine.start(place, job, self.now);
         if let Some(wait) = self.waits.get_mut(place) {
             *wait = self.now - job.submit;
         }

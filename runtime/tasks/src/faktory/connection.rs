@@ -5,11 +5,11 @@ use std::{
 };
 
 use bytes::BytesMut;
+use switchyard_listen::{Account, Share};
 use tokio::{io::AsyncReadExt, net::TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    account::{Account, Share},
     command::{self, Asked, Session},
     hello::Greeting,
     lines::{Line, Lines},
@@ -255,7 +255,7 @@ impl Connection {
     /// A line's worth counts for nothing; what is more counts against all.
     fn account(&mut self) -> Result<(), End> {
         let held = self.lines.input.len();
-        if self.share.hold(if held > READ_BYTES { held } else { 0 }) {
+        if self.share.hold(if held > READ_BYTES { held } else { 0 }).is_ok() {
             return Ok(());
         }
         reply::error(&mut self.out, "the unfinished lines of all clients use up their memory; try again later");

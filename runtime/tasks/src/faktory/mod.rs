@@ -5,7 +5,6 @@
 //! Where this differs: an acknowledgement counts only for the worker that holds the job; what a worker holds is given to others
 //! when it has been silent for a minute; and everything has a bound.
 
-mod account;
 mod bulk;
 mod command;
 mod connection;
@@ -14,5 +13,4 @@ mod info;
 mod lines;
 mod reply;
 
-pub(crate) use account::Account;
 pub(crate) use connection::Connection;

@@ -1,8 +1,6 @@
 //! What is served, and how its errors look.
 
-mod listener;
 mod problem;
 mod router;
 
-pub(crate) use listener::BoundedListener;
 pub use router::router;

@@ -1,7 +1,8 @@
 use super::{Alert, Alerting, Columns, Load, Notification, Verdict};
-use crate::lifecycle::component;
+use crate::lifecycle::{common_hooks, component};
 
 component!(Alerting);
+common_hooks!(Alerting, resident: Alert, load: Load);
 
 impl<S: Alerting> Component<S> {
     /// See `evaluate` in `sdk/wit/alerting`.
@@ -12,25 +13,6 @@ impl<S: Alerting> Component<S> {
     /// See `notify`.
     pub fn notify(&mut self, now_ms: u64, alerts: &[Alert]) -> Vec<Notification> {
         self.strategy.as_mut().map(|strategy| strategy.notify(now_ms, alerts)).unwrap_or_default()
-    }
-
-    /// See `adopt`.
-    pub fn adopt(&mut self, now_ms: u64, residents: &[Alert], last: bool) {
-        if let Some(strategy) = &mut self.strategy {
-            for resident in residents {
-                strategy.adopt(now_ms, resident);
-            }
-            if last {
-                strategy.adopted(now_ms);
-            }
-        }
-    }
-
-    /// See `tick`.
-    pub fn tick(&mut self, now_ms: u64, load: &Load) {
-        if let Some(strategy) = &mut self.strategy {
-            strategy.tick(now_ms, load);
-        }
     }
 }
 

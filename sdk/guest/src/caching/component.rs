@@ -1,7 +1,7 @@
 use super::{Budget, Caching, Decision, Entry, Event, Load, Resident, Victims};
 use crate::{
     bindings::caching::exports::switchyard::caching::caching,
-    lifecycle::{log_panics, parse_configuration},
+    lifecycle::{common_hooks, log_panics, parse_configuration},
 };
 
 /// The instance behind a component's exports: a strategy once `configure` has been called. Hooks before that change
@@ -23,6 +23,8 @@ impl<S> Default for Component<S> {
         Self::new()
     }
 }
+
+common_hooks!(Caching, resident: Resident, load: Load, event: Event);
 
 impl<S: Caching> Component<S> {
     /// See `configure` in `sdk/wit/lifecycle`.
@@ -58,34 +60,6 @@ impl<S: Caching> Component<S> {
             strategy.event(now_ms, event);
         }
         strategy.store(now_ms, entry, &mut self.victims).cross(&self.victims)
-    }
-
-    /// See `observe`.
-    pub fn observe(&mut self, now_ms: u64, backlog: &[Event]) {
-        if let Some(strategy) = &mut self.strategy {
-            for event in backlog {
-                strategy.event(now_ms, event);
-            }
-        }
-    }
-
-    /// See `adopt`.
-    pub fn adopt(&mut self, now_ms: u64, residents: &[Resident], last: bool) {
-        if let Some(strategy) = &mut self.strategy {
-            for resident in residents {
-                strategy.adopt(now_ms, resident);
-            }
-            if last {
-                strategy.adopted(now_ms);
-            }
-        }
-    }
-
-    /// See `tick`.
-    pub fn tick(&mut self, now_ms: u64, load: &Load) {
-        if let Some(strategy) = &mut self.strategy {
-            strategy.tick(now_ms, load);
-        }
     }
 }
 

@@ -42,4 +42,45 @@ macro_rules! component {
     };
 }
 
+/// The hooks that are the same for every kind: `adopt` and `tick`, and where the kind has events, `observe`.
+macro_rules! common_hooks {
+    ($contract:path, resident: $resident:ty, load: $load:ty) => {
+        impl<S: $contract> Component<S> {
+            /// See `adopt` in the contract of the kind.
+            pub fn adopt(&mut self, now_ms: u64, residents: &[$resident], last: bool) {
+                if let Some(strategy) = &mut self.strategy {
+                    for resident in residents {
+                        strategy.adopt(now_ms, resident);
+                    }
+                    if last {
+                        strategy.adopted(now_ms);
+                    }
+                }
+            }
+
+            /// See `tick`.
+            pub fn tick(&mut self, now_ms: u64, load: &$load) {
+                if let Some(strategy) = &mut self.strategy {
+                    strategy.tick(now_ms, load);
+                }
+            }
+        }
+    };
+    ($contract:path, resident: $resident:ty, load: $load:ty, $hear:ident: $event:ty) => {
+        $crate::lifecycle::common_hooks!($contract, resident: $resident, load: $load);
+
+        impl<S: $contract> Component<S> {
+            /// See `observe`.
+            pub fn observe(&mut self, now_ms: u64, backlog: &[$event]) {
+                if let Some(strategy) = &mut self.strategy {
+                    for event in backlog {
+                        strategy.$hear(now_ms, event);
+                    }
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use common_hooks;
 pub(crate) use component;

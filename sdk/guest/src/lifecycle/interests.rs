@@ -127,6 +127,11 @@ impl Interests {
         self.batch
     }
 
+    /// How often ticks are told; none: never.
+    pub const fn tick_ms(&self) -> Option<u32> {
+        self.tick_ms
+    }
+
     /// Stops the build of a plugin that its host would refuse.
     pub(super) const fn check(&self) {
         assert!(self.batch >= 1 && self.batch <= Self::BATCH_MAX, "INTERESTS: batch must be 1 to 256");

@@ -19,5 +19,5 @@ pub use measure::{Counter, Gauge};
 pub use crate::bindings::lifecycle::exports::switchyard::lifecycle::lifecycle::Description;
 pub use crate::bindings::lifecycle::switchyard::lifecycle::host::Level;
 
-pub(crate) use component::component;
+pub(crate) use component::{common_hooks, component};
 pub(crate) use panic::log_panics;

@@ -1,7 +1,8 @@
 use super::{Backend, Candidate, Choice, Load, Outcome, Request, Resident, Routing};
-use crate::lifecycle::component;
+use crate::lifecycle::{common_hooks, component};
 
 component!(Routing);
+common_hooks!(Routing, resident: Resident, load: Load, outcome: Outcome);
 
 impl<S: Routing> Component<S> {
     /// See `backends` in `sdk/wit/routing`.
@@ -17,34 +18,6 @@ impl<S: Routing> Component<S> {
         match &mut self.strategy {
             Some(strategy) => strategy.pick(now_ms, request, candidates),
             None => Choice::Order(Vec::new()),
-        }
-    }
-
-    /// See `observe`.
-    pub fn observe(&mut self, now_ms: u64, backlog: &[Outcome]) {
-        if let Some(strategy) = &mut self.strategy {
-            for outcome in backlog {
-                strategy.outcome(now_ms, outcome);
-            }
-        }
-    }
-
-    /// See `adopt`.
-    pub fn adopt(&mut self, now_ms: u64, residents: &[Resident], last: bool) {
-        if let Some(strategy) = &mut self.strategy {
-            for resident in residents {
-                strategy.adopt(now_ms, resident);
-            }
-            if last {
-                strategy.adopted(now_ms);
-            }
-        }
-    }
-
-    /// See `tick`.
-    pub fn tick(&mut self, now_ms: u64, load: &Load) {
-        if let Some(strategy) = &mut self.strategy {
-            strategy.tick(now_ms, load);
         }
     }
 }

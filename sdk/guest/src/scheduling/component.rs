@@ -1,7 +1,8 @@
 use super::{Event, Failure, Load, Placement, QueueView, Resident, Retry, Scheduling, Task, Verdict};
-use crate::lifecycle::component;
+use crate::lifecycle::{common_hooks, component};
 
 component!(Scheduling);
+common_hooks!(Scheduling, resident: Resident, load: Load, event: Event);
 
 impl<S: Scheduling> Component<S> {
     /// See `submit` in `sdk/wit/scheduling`. In the order of arrival before there is a strategy.
@@ -27,34 +28,6 @@ impl<S: Scheduling> Component<S> {
         let strategy = &mut self.strategy;
         let rank = |task| strategy.as_mut().map_or(0.0, |strategy| strategy.rank(now_ms, task));
         tasks.iter().map(rank).collect()
-    }
-
-    /// See `observe`.
-    pub fn observe(&mut self, now_ms: u64, backlog: &[Event]) {
-        if let Some(strategy) = &mut self.strategy {
-            for event in backlog {
-                strategy.event(now_ms, event);
-            }
-        }
-    }
-
-    /// See `adopt`.
-    pub fn adopt(&mut self, now_ms: u64, residents: &[Resident], last: bool) {
-        if let Some(strategy) = &mut self.strategy {
-            for resident in residents {
-                strategy.adopt(now_ms, resident);
-            }
-            if last {
-                strategy.adopted(now_ms);
-            }
-        }
-    }
-
-    /// See `tick`.
-    pub fn tick(&mut self, now_ms: u64, load: &Load) {
-        if let Some(strategy) = &mut self.strategy {
-            strategy.tick(now_ms, load);
-        }
     }
 }
 

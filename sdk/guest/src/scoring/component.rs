@@ -1,31 +1,13 @@
 use super::{Load, Resident, Score, Scoring, Table};
-use crate::lifecycle::component;
+use crate::lifecycle::{common_hooks, component};
 
 component!(Scoring);
+common_hooks!(Scoring, resident: Resident, load: Load);
 
 impl<S: Scoring> Component<S> {
     /// See `score` in `sdk/wit/scoring`.
     pub fn score(&mut self, now_ms: u64, tables: &[Table]) -> Vec<Score> {
         self.strategy.as_mut().map(|strategy| strategy.score(now_ms, tables)).unwrap_or_default()
-    }
-
-    /// See `adopt`.
-    pub fn adopt(&mut self, now_ms: u64, residents: &[Resident], last: bool) {
-        if let Some(strategy) = &mut self.strategy {
-            for resident in residents {
-                strategy.adopt(now_ms, resident);
-            }
-            if last {
-                strategy.adopted(now_ms);
-            }
-        }
-    }
-
-    /// See `tick`.
-    pub fn tick(&mut self, now_ms: u64, load: &Load) {
-        if let Some(strategy) = &mut self.strategy {
-            strategy.tick(now_ms, load);
-        }
     }
 }
 

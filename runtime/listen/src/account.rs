@@ -6,35 +6,37 @@ use std::sync::{
 /// Memory that all connections together may hold for their clients: requests that are not complete and answers that are
 /// not read. What is in work for a moment is not counted.
 #[derive(Debug)]
-pub(crate) struct Account {
+pub struct Account {
     used: AtomicUsize,
     bytes_max: usize,
 }
 
 /// The memory is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Exhausted;
+pub struct Exhausted;
 
 /// What one connection holds of the account; it gives it back when it ends.
 #[derive(Debug)]
-pub(crate) struct Share {
+pub struct Share {
     account: Arc<Account>,
     bytes: usize,
 }
 
 impl Account {
-    pub(crate) fn new(bytes_max: usize) -> Arc<Self> {
+    /// An account of so many bytes.
+    pub fn new(bytes_max: usize) -> Arc<Self> {
         Arc::new(Self { used: AtomicUsize::new(0), bytes_max })
     }
 
-    pub(crate) fn share(self: &Arc<Self>) -> Share {
+    /// For one more connection, which holds nothing yet.
+    pub fn share(self: &Arc<Self>) -> Share {
         Share { account: Arc::clone(self), bytes: 0 }
     }
 }
 
 impl Share {
     /// Holds exactly so much from now on. Where that is too much, what was held stays.
-    pub(crate) fn hold(&mut self, bytes: usize) -> Result<(), Exhausted> {
+    pub fn hold(&mut self, bytes: usize) -> Result<(), Exhausted> {
         let used = &self.account.used;
         if bytes > self.bytes {
             let more = bytes - self.bytes;

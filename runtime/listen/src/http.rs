@@ -20,13 +20,15 @@ use tokio::{
 const SILENCE_MAX: Duration = Duration::from_secs(180);
 
 /// Accepts no more connections than it has room for; the others wait in the kernel's queue.
-pub(crate) struct BoundedListener {
+#[derive(Debug)]
+pub struct BoundedListener {
     listener: TcpListener,
     room: Arc<Semaphore>,
 }
 
 impl BoundedListener {
-    pub(crate) fn new(listener: TcpListener, connections_max: usize) -> Self {
+    /// With room for so many, at least one.
+    pub fn new(listener: TcpListener, connections_max: usize) -> Self {
         Self { listener, room: Arc::new(Semaphore::new(connections_max.max(1))) }
     }
 }
@@ -51,7 +53,8 @@ impl Listener for BoundedListener {
 }
 
 /// A connection that gives its place back and does not stay for ever.
-pub(crate) struct Connection {
+#[derive(Debug)]
+pub struct Connection {
     stream: TcpStream,
     silence: Pin<Box<Sleep>>,
     _room: Option<OwnedSemaphorePermit>,
