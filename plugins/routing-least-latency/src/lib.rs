@@ -4,7 +4,8 @@
 //! exponentially weighted moving average that jumps up to a slow answer at once and comes down with time; the cost of a backend
 //! is that average times the requests in flight, with the one at hand. A failure counts as a very slow answer, so an erring
 //! backend that answers fast does not draw everything to itself. Of equals the one that was never tried comes first, then the
-//! one that was not asked for longest, so that every backend is known soon even where requests come one by one. Start reading at [`LeastLatency`].
+//! one that was not asked for longest, so that every backend is known soon even where requests come one by one. Weights are not
+//! looked at: who is twice as fast gets twice as much anyway. Start reading at [`LeastLatency`].
 
 use std::collections::BTreeMap;
 

@@ -256,6 +256,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_has_no_figures_of_its_own_is_counted() {
+        let gateway = Gateway::new(&crate::decide::host_for_test(), GatewayConfig::default(), Handle::current());
+        let many = (0..70).map(|number| {
+            let one = spec("127.0.0.1:1");
+            let spec = RouteSpec { path_prefix: format!("/{number}"), ..one.spec };
+            DeclaredRoute { name: format!("r{number}").parse().expect("a name"), spec }
+        });
+        gateway.set_routes(many.collect()).expect("good routes");
+        let figures = gateway.list();
+        let number = |name: &str| figures.iter().find(|figure| figure.name == name).and_then(|figure| figure.number());
+        assert_eq!((number("gateway.routes_unshown"), number("gateway.backends_unshown")), (Some(6.0), Some(6.0)));
+        assert_eq!(figures.iter().filter(|figure| figure.name == "gateway.backend.healthy").count(), 64);
+    }
+
+    #[tokio::test]
     async fn figures_wait_for_no_staging() {
         let gateway = Gateway::new(&crate::decide::host_for_test(), GatewayConfig::default(), Handle::current());
         gateway.set_routes(vec![spec("127.0.0.1:1")]).expect("a good route");

@@ -630,3 +630,42 @@ async fn a_full_backend_gets_no_more() {
 async fn hold(mut stream: tokio::net::TcpStream) {
     while head(&mut stream).await.is_some() {}
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_died_without_a_word_is_found() {
+    let backend = Backend::start("a").await;
+    let target = backend.address;
+    // Connections with a lower number carry nothing any more.
+    let alive_from = Arc::new(AtomicU64::new(0));
+    let from = alive_from.clone();
+    let between = RawBackend::start(move |mut client, number| {
+        let from = from.clone();
+        async move {
+            let mut server = tokio::net::TcpStream::connect(target).await.unwrap();
+            let dies = async {
+                while from.load(Ordering::Relaxed) <= number {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            let carried = tokio::select! {
+                _ = tokio::io::copy_bidirectional(&mut client, &mut server) => true,
+                () = dies => false,
+            };
+            if !carried {
+                pending::<()>().await;
+            }
+        }
+    })
+    .await;
+    let mut spec = route(&[("a", between.address)]);
+    spec.protocol = Protocol::H2;
+    (spec.health.interval_ms, spec.health.timeout_ms) = (50, 500);
+    // Longer than the test waits: only the question whether anybody is there can end this.
+    (spec.timeouts.response_ms, spec.timeouts.idle_ms) = (3_600_000, 3_600_000);
+    let serving = Serving::start(vec![spec]).await;
+    let mut client = serving.client().await;
+    assert_eq!(client.get("/echo").await.status, 200);
+    alive_from.store(between.connections(), Ordering::Relaxed);
+    assert_eq!(client.get("/echo").await.status, 200);
+    assert_eq!(serving.backend("a").figures.connections_opened, 2);
+}

@@ -164,6 +164,12 @@ async fn what_a_route_has_done_outlives_it() {
             assert_eq!(figure(&serving, "gateway.requests"), FigureValue::Counter(f64::from(round)));
         }
     }
+    let of_backend = |name: &str| figure(&serving, &format!("gateway.backend.{name}{{route=all,backend=a}}"));
+    assert_eq!((of_backend("requests"), of_backend("healthy")), (FigureValue::Counter(0.0), FigureValue::Gauge(1.0)));
+    assert_eq!(serving.client().await.get("/status/500").await.status, 500);
+    let failed = |kind: &str| figure(&serving, &format!("gateway.backend.failures{{kind={kind},route=all,backend=a}}"));
+    assert_eq!((failed("status"), failed("connect")), (FigureValue::Counter(1.0), FigureValue::Counter(0.0)));
+    assert_eq!(figure(&serving, "gateway.route.failed{route=all}"), FigureValue::Counter(1.0));
     wait_until("none is in flight", || figure(&serving, "gateway.in_flight") == FigureValue::Gauge(0.0)).await;
 }
 
