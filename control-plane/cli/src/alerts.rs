@@ -1,7 +1,9 @@
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use switchyard_types::Page;
 
 use crate::{
     arguments::Global,
@@ -10,6 +12,11 @@ use crate::{
     runtime::block_on,
     table::{age, table},
 };
+
+/// Alerts that are asked for at once.
+const PART: &str = "500";
+/// Parts of the list that are asked for: a node keeps ten thousand alerts.
+const PARTS_MAX: usize = 100;
 
 #[derive(Debug, Args)]
 pub(crate) struct Alerts {
@@ -51,13 +58,27 @@ struct Series {
 }
 
 pub(crate) fn run(verb: &Alerts, global: &Global) -> Result<()> {
-    let mut alerts: Vec<Value> =
-        block_on(async { NodeHttp::find(&verb.node, global).await?.get_json(&["v1", "alerts"]).await })?;
-    if let Some(state) = verb.state {
-        let state = serde_json::to_value(state)?;
-        alerts.retain(|alert| alert.get("state") == Some(&state));
-    }
+    let alerts = block_on(async { read(&NodeHttp::find(&verb.node, global).await?, verb.state).await })?;
     output::print(global.output, alerts.as_slice(), show)
+}
+
+/// Every alert, or those in a state.
+async fn read(node: &NodeHttp, state: Option<State>) -> Result<Vec<Value>> {
+    let state = state.and_then(|state| state.to_possible_value());
+    let state = state.as_ref().map(|state| ("state", state.get_name()));
+    let (mut alerts, mut after) = (Vec::new(), None::<String>);
+    for _ in 0..PARTS_MAX {
+        let mut query = vec![("limit", PART)];
+        query.extend(state);
+        query.extend(after.as_deref().map(|token| ("continue", token)));
+        let page: Page<Value> = node.json(node.request(Method::GET, &["v1", "alerts"]).query(&query)).await?;
+        alerts.extend(page.items);
+        match page.continue_token {
+            Some(token) => after = Some(token),
+            None => return Ok(alerts),
+        }
+    }
+    bail!("the node's list of alerts does not end")
 }
 
 fn show(alerts: &[Value]) -> Result<String> {

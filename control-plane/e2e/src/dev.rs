@@ -1,6 +1,7 @@
 //! A running `switchyard dev`, with what one does to it again and again: publish, declare, wait until it decides.
 
 use std::{
+    ffi::OsString,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -36,6 +37,7 @@ pub struct Dev {
     admin: Admin,
     address: SocketAddr,
     folder: TempDir,
+    arguments: Vec<OsString>,
 }
 
 /// A plugin as the server keeps it.
@@ -62,14 +64,18 @@ impl Dev {
         let folder = tempfile::Builder::new().prefix("switchyard-e2e-").tempdir()?;
         let (data, shards) = (folder.path().join("data").into_os_string(), cache_shards.to_string());
         let ports = ["--listen", "127.0.0.1:0"].into_iter().chain(ANY_PORTS);
-        let mut arguments = vec!["dev".into(), "--data".into(), data];
+        let mut arguments: Vec<OsString> = vec!["dev".into(), "--data".into(), data];
         arguments.extend(ports.map(Into::into));
         arguments.extend(["--cache-budget", cache_budget, "--cache-shards", &shards].map(Into::into));
         arguments.extend(more.iter().map(Into::into));
+        Self::start_in(folder, arguments)
+    }
+
+    fn start_in(folder: TempDir, arguments: Vec<OsString>) -> Result<Self> {
         let process = Process::start(folder.path(), &arguments)?;
         let admin = Admin::from_context(process.context())?;
         let address = process.ready().resp.parse().context("the RESP address")?;
-        Ok(Self { process, admin, address, folder })
+        Ok(Self { process, admin, address, folder, arguments })
     }
 
     /// The process.
@@ -205,6 +211,13 @@ impl Dev {
     pub fn kill(self) -> Result<TempDir> {
         self.process.kill()?;
         Ok(self.folder)
+    }
+
+    /// Ends it by SIGKILL, has somebody look at what it has left, and starts it anew on the same data.
+    pub fn killed(self, look: impl FnOnce()) -> Result<Self> {
+        self.process.kill()?;
+        look();
+        Self::start_in(self.folder, self.arguments)
     }
 
     /// Leaves it running, and its folder in place.

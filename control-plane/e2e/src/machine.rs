@@ -31,3 +31,14 @@ pub fn cpu_seconds(process: u32) -> Result<f64> {
     let [user, system] = ticks[..] else { bail!("the kernel's accounting is not as expected") };
     Ok((user + system) as f64 / clock_ticks_per_second() as f64)
 }
+
+/// The same with that of the children that live: a server may work in processes of its own.
+pub fn cpu_seconds_of_family(process: u32) -> Result<f64> {
+    let path = format!("/proc/{process}/task/{process}/children");
+    let children = fs::read_to_string(&path).with_context(|| format!("{path} cannot be read"))?;
+    let mut seconds = cpu_seconds(process)?;
+    for child in children.split_ascii_whitespace() {
+        seconds += cpu_seconds(child.parse()?)?;
+    }
+    Ok(seconds)
+}

@@ -9,6 +9,8 @@ use anyhow::{Context, Result, ensure};
 
 /// Makes what is no part of the checkout.
 const SET_UP: &str = "cargo xtask setup";
+/// Makes what only comparisons need, and runs them.
+const BENCH: &str = "cargo xtask bench";
 
 /// The checkout that this was built from.
 pub fn workspace() -> PathBuf {
@@ -40,8 +42,20 @@ pub fn python() -> Result<PathBuf> {
 /// A program that comes with the system.
 pub fn program(name: &str) -> Result<PathBuf> {
     let folders = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file());
-    found.with_context(|| format!("{name} is not installed: run `{SET_UP}`"))
+    find(name, env::split_paths(&folders)).with_context(|| format!("{name} is not installed: run `{SET_UP}`"))
+}
+
+/// A program that only comparisons need, and the Debian package that has it. Servers lie where only root's search path leads.
+pub fn peer(name: &str, package: &str) -> Result<PathBuf> {
+    let folders = env::var_os("PATH").unwrap_or_default();
+    let found = find(name, env::split_paths(&folders).chain([PathBuf::from("/usr/sbin")]));
+    found.with_context(|| {
+        format!("{name} is not installed: run `apt-get install {package}`, or `{BENCH}`, which does it")
+    })
+}
+
+fn find(name: &str, folders: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
+    folders.into_iter().map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
 fn present(path: PathBuf, make: &str) -> Result<PathBuf> {
@@ -67,5 +81,7 @@ mod tests {
         assert!(error.contains("no-such-plugin.wasm is missing: run `cargo xtask plugins`"), "{error}");
         let error = program("no-such-program").unwrap_err().to_string();
         assert_eq!(error, "no-such-program is not installed: run `cargo xtask setup`");
+        let error = peer("no-such-program", "a-package").unwrap_err().to_string();
+        assert!(error.contains("`apt-get install a-package`"), "{error}");
     }
 }

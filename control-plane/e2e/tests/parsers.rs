@@ -23,7 +23,7 @@ const BYTES_MAX: usize = 4_096;
 const MANIFEST: &str = r#"{"name":"caching-lru","version":"0.1.0","digest":
 "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","size_bytes":1234,"kinds":["caching"],
 "contracts":["switchyard:caching@0.1.0"],"configuration_schema":{"type":"object","properties":{"a":{"minimum":1}}},
-"configuration_default":{"a":1.5e3},"interests":{"events":["hit"],"batch":256,"tick_ms":null,"measures":[],"keys":false,
+"configuration_default":{"a":1.5e3},"interests":{"events":["hit"],"batch":256,"tick_ms":null,"keys":false,
 "dense_scores":false},"counters":["hits"],"gauges":[]}"#;
 
 const DOCUMENT: &str = "kind: Strategy\nname: sessions\nlabels: { team: web }\nresourceVersion: 7\nspec:\n  kind: caching\n  \

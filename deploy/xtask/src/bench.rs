@@ -11,14 +11,16 @@ use crate::{
 
 /// Measures beside Redis.
 const RESP_COST: &str = "resp_cost";
+/// Measures beside HAProxy and nginx.
+const PROXY_COST: &str = "proxy_cost";
 /// Compares with published figures, on traces that are no part of the checkout.
 const BASELINES: &str = "baselines";
 
 /// Every Criterion benchmark of the workspace, then the comparisons. What they said on a described machine is in `docs/results`.
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let data = data(arguments)?;
-    setup::run(workspace)?;
-    build::release(workspace, &[RESP_COST, BASELINES])?;
+    setup::for_bench(workspace)?;
+    build::release(workspace, &[RESP_COST, PROXY_COST, BASELINES])?;
     for this in crates::read(workspace)? {
         for name in &this.benches {
             let mut bench = cargo(workspace, ["bench", "--locked", "--workspace", "--bench", name]);
@@ -27,6 +29,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         }
     }
     program(workspace, RESP_COST, [])?;
+    program(workspace, PROXY_COST, [])?;
     match data {
         Some(data) => program(workspace, BASELINES, ["--data".into(), data])?,
         None => println!("left out: {BASELINES}, because no traces were given: cargo xtask bench --data DIR"),

@@ -1,8 +1,9 @@
 //! Thresholds: a rule has a normal, a warning and a critical bound, and a time that the condition must last.
 //!
-//! An alert begins at the warning bound and ends at the normal one; in between what fires goes on and nothing begins, so a value
-//! that trembles about a bound does not page twice (hysteresis). What must be remembered for that is which alerts exist, and
-//! the host tells it: there is no state to export. Start reading at [`Threshold`].
+//! An alert begins at the warning bound and ends at the normal one; in between what fires goes on, nothing begins and what is
+//! pending ends. What was critical stays so until it is below the warning bound. So a value that trembles about any one bound
+//! pages once (hysteresis). What must be remembered for that is which alerts exist, and the host tells it: there is no
+//! state to export. Start reading at [`Threshold`].
 
 mod rule;
 
@@ -11,11 +12,16 @@ use std::collections::{BTreeMap, HashMap};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use switchyard_sdk::{
-    alerting::{Alert, Alerting, Columns, Row, Severity, Verdict},
+    alerting::{Alert, Alerting, Columns, Row, Severity, VERDICTS_MAX, Verdict},
     export_alerting,
+    lifecycle::Counter,
 };
 
+use rule::Level;
 pub use rule::Rule;
+
+/// Rows that are not normal and had no place in an answer.
+const DROPPED: Counter = Counter::new(0);
 
 /// What an operator can set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -56,29 +62,56 @@ pub struct Threshold {
     next: HashMap<(usize, u64), Severity>,
 }
 
+/// A row that is not normal by one rule.
+#[derive(Debug, Clone, Copy)]
+struct Found<'a> {
+    place: usize,
+    row: Row<'a>,
+    level: Level,
+    /// Not for the first time.
+    known: bool,
+}
+
 impl Threshold {
-    fn judge(&mut self, place: usize, row: &Row<'_>) -> Option<Verdict> {
+    fn judge<'a>(&self, place: usize, row: Row<'a>) -> Option<Found<'a>> {
         let rule = self.rules.get(place)?;
+        let before = || self.abnormal.get(&(place, row.series)).copied();
         // First what most rows are: normal, at the price of two comparisons.
-        let severity = rule.level(row.value, || self.abnormal.get(&(place, row.series)).copied())?;
-        if !rule.selects(row) {
-            return None;
-        }
-        self.next.insert((place, row.series), severity);
+        let level = rule.level(row.value, before)?;
+        rule.selects(&row).then(|| Found { place, row, level, known: before().is_some() })
+    }
+
+    fn verdict(&mut self, Found { place, row, level, .. }: &Found<'_>) -> Option<Verdict> {
+        let rule = self.rules.get(*place)?;
+        self.next.insert((*place, row.series), level.severity);
         Some(Verdict {
             rule: rule.name.clone(),
             series: row.series,
-            severity,
+            severity: level.severity,
+            holds: level.holds,
             value: row.value,
             for_ms: rule.for_ms,
-            reason: rule.reason(row, severity),
-            evidence: format!("{}{{{}}} = {}", row.name, row.labels, row.value),
+            reason: rule.reason(row, *level),
+            // The series stands in the alert anyway, and its labels may be long.
+            evidence: format!("{} = {}", row.name, row.value),
         })
     }
 }
 
+/// No more than an answer may hold. What is known comes first: an alert that fires must not end because others begin.
+fn bounded(mut found: Vec<Found<'_>>) -> Vec<Found<'_>> {
+    if found.len() > VERDICTS_MAX {
+        found.sort_by_key(|found| (!found.known, std::cmp::Reverse(found.level.severity)));
+        DROPPED.add((found.len() - VERDICTS_MAX) as u64);
+        found.truncate(VERDICTS_MAX);
+    }
+    found
+}
+
 impl Alerting for Threshold {
     type Configuration = Configuration;
+
+    const COUNTERS: &'static [&'static str] = &["verdicts_dropped"];
 
     fn new(Configuration { rules }: Configuration, _seed: u64) -> Result<Self, String> {
         if rules.len() > rule::RULES_MAX {
@@ -97,15 +130,16 @@ impl Alerting for Threshold {
     }
 
     fn evaluate(&mut self, _now_ms: u64, columns: &Columns, last: bool) -> Vec<Verdict> {
-        let mut verdicts = Vec::new();
+        let mut found = Vec::new();
         // Rows of one metric tend to stand together: its rules are looked up once for them.
         let mut known: (&str, Vec<usize>) = ("", Vec::new());
         for row in columns.rows() {
             if known.0 != row.name {
                 known = (row.name, self.by_metric.get(row.name).cloned().unwrap_or_default());
             }
-            verdicts.extend(known.1.iter().filter_map(|place| self.judge(*place, &row)));
+            found.extend(known.1.iter().filter_map(|place| self.judge(*place, row)));
         }
+        let verdicts = bounded(found).iter().filter_map(|found| self.verdict(found)).collect();
         if last {
             self.abnormal = std::mem::take(&mut self.next);
         }

@@ -18,6 +18,11 @@ fn row(value: f64) -> Row<'static> {
 const RULE: &str =
     r#"{"rules": [{"name": "Long", "metric": "queue.length", "normal": 50, "warning": 80, "critical": 95}]}"#;
 
+fn level(threshold: &mut Component<Threshold>, value: f64) -> Option<(Severity, bool)> {
+    let verdicts = threshold.evaluate(0, &columns(&[row(value)]), true);
+    verdicts.first().map(|verdict| (verdict.severity, verdict.holds))
+}
+
 fn severity(threshold: &mut Component<Threshold>, value: f64) -> Option<Severity> {
     let verdicts = threshold.evaluate(0, &columns(&[row(value)]), true);
     assert!(verdicts.len() <= 1);
@@ -30,6 +35,35 @@ fn an_alert_begins_at_warning_and_ends_at_normal() {
     let told = [70.0, 80.0, 95.0, 79.0, 51.0, 50.0, 70.0].map(|value| severity(&mut threshold, value));
     let (warning, critical) = (Some(Severity::Warning), Some(Severity::Critical));
     assert_eq!(told, [None, warning, critical, warning, warning, None, None]);
+}
+
+#[test]
+fn a_value_that_trembles_about_a_bound_changes_nothing() {
+    let mut threshold = configured(RULE).unwrap();
+    let (warning, critical) = (Some((Severity::Warning, false)), Some((Severity::Critical, false)));
+    let held = Some((Severity::Warning, true));
+    let mut check = |values: [f64; 4], expected: [Option<(Severity, bool)>; 4]| {
+        assert_eq!(values.map(|value| level(&mut threshold, value)), expected);
+    };
+    check([96.0, 94.0, 96.0, 94.0], [critical; 4]);
+    check([81.0, 79.0, 81.0, 79.0], [critical, held, warning, held]);
+    check([94.0, 79.0, 51.0, 49.0], [warning, held, held, None]);
+    // In the band nothing begins.
+    check([51.0, 79.0, 80.0, 79.0], [None, None, warning, held]);
+}
+
+#[test]
+fn an_answer_is_bounded_and_what_is_known_stays_in_it() {
+    let mut threshold = configured(RULE).unwrap();
+    let labels = format!("l=\"{}\"", "x".repeat(1_500));
+    let rows = |series: std::ops::Range<usize>, value| -> Vec<_> {
+        series.map(|series| Row { series: series as u64, labels: &labels, value, ..row(0.0) }).collect()
+    };
+    assert_eq!(threshold.evaluate(0, &columns(&rows(0..VERDICTS_MAX, 81.0)), true).len(), VERDICTS_MAX);
+    let known = [rows(VERDICTS_MAX..VERDICTS_MAX + 500, 99.0), rows(0..VERDICTS_MAX, 81.0)].concat();
+    let verdicts = threshold.evaluate(0, &columns(&known), true);
+    assert!(verdicts.len() == VERDICTS_MAX && verdicts.iter().all(|verdict| verdict.series < VERDICTS_MAX as u64));
+    assert!(verdicts.iter().all(|verdict| verdict.reason.len() + verdict.evidence.len() < 200));
 }
 
 #[test]
@@ -64,6 +98,13 @@ fn a_rule_with_labels_sees_its_series_only() {
     let rule = |label: &str| RULE.replace("\"normal\"", &format!(r#""labels": ["queue=\"{label}\""], "normal""#));
     assert!(severity(&mut configured(&rule("mail")).unwrap(), 99.0).is_some());
     assert!(severity(&mut configured(&rule("video")).unwrap(), 99.0).is_none());
+    let labels = r#"path="/a,b",queue="mail""#;
+    let verdicts = configured(&rule("mail").replace(r#"queue=\"mail\""#, r#"path=\"/a,b\""#)).unwrap().evaluate(
+        0,
+        &columns(&[Row { labels, ..row(99.0) }]),
+        true,
+    );
+    assert_eq!(verdicts.len(), 1, "a comma within a value");
 }
 
 #[test]
@@ -113,4 +154,10 @@ fn rules_that_contradict_themselves_are_refused() {
         "two rules are named",
     );
     check("warning", "warn", "unknown field");
+    check("Long", "", "1 to 100 bytes");
+    check("Long", &"\u{e9}".repeat(51), "1 to 100 bytes");
+    check("Long", "a\\nb", "control characters");
+    check("Long", "StrategyDegraded", "the node's own");
+    check("queue.length", "", "1 to 255 bytes");
+    check("\"normal\"", "\"for_ms\": 604800001, \"normal\"", "a week");
 }

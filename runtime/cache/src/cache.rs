@@ -1,12 +1,12 @@
 use std::{sync::Arc, time::Instant};
 
 use switchyard_host::{
-    Host, Upkeep,
+    Host, KeyedHash, Upkeep,
     caching::{Budget, CacheTable, CachingSlot, Unit, Wants},
 };
 
 use crate::{
-    CacheConfig, CacheError, CacheFigures, Condition, Expiry, Identity, SHARDS_MAX, Value, Write, Written,
+    CacheConfig, CacheError, CacheFigures, Condition, Expiry, SHARDS_MAX, Value, Write, Written,
     clock::Clock,
     figures::ServiceCounters,
     namespace_of,
@@ -31,7 +31,7 @@ pub struct Cache {
 struct Inner {
     shards: Arc<Shards<Record>>,
     slot: CachingSlot,
-    identity: Identity,
+    hash: KeyedHash,
     counters: ServiceCounters,
     config: CacheConfig,
 }
@@ -51,8 +51,8 @@ impl Cache {
         let shards = Arc::new(Shards::new(shards, config.budget, Clock::Machine(Instant::now())));
         let table: Arc<dyn CacheTable> = shards.clone();
         let slot = CachingSlot::new(host, Arc::downgrade(&table), shards.len(), Upkeep::Threads);
-        let identity = Identity::new(config.secret.unwrap_or(secret));
-        Ok(Self { inner: Arc::new(Inner { shards, slot, identity, counters: ServiceCounters::default(), config }) })
+        let hash = KeyedHash::new(config.secret.unwrap_or(secret));
+        Ok(Self { inner: Arc::new(Inner { shards, slot, hash, counters: ServiceCounters::default(), config }) })
     }
 
     /// Where strategies are swapped.
@@ -110,13 +110,13 @@ impl Cache {
     /// Reads a value under the lock of its shard: what is small is copied faster than it is shared.
     #[inline]
     pub(crate) fn read<R>(&self, now_ms: u64, key: &[u8], read: impl FnOnce(&Record) -> R) -> Option<R> {
-        let id = self.inner.identity.of(key);
+        let id = self.inner.hash.of(key);
         self.locked(id, |shard, wants| shard.read(wants, now_ms, id, key, read))
     }
 
     /// Looks at an entry without counting a read.
     pub(crate) fn peek<R>(&self, now_ms: u64, key: &[u8], peek: impl FnOnce(&Slot<Record>) -> R) -> Option<R> {
-        let id = self.inner.identity.of(key);
+        let id = self.inner.hash.of(key);
         self.locked(id, |shard, wants| shard.peek(wants, now_ms, id, key).map(peek))
     }
 
@@ -132,14 +132,14 @@ impl Cache {
 
     /// Removes a key. Returns whether it was there.
     pub fn remove(&self, now_ms: u64, key: &[u8]) -> bool {
-        let id = self.inner.identity.of(key);
+        let id = self.inner.hash.of(key);
         self.locked(id, |shard, wants| shard.delete(wants, now_ms, id, key))
     }
 
     /// Changes when a key expires, if `allowed` says so of the time at which it would now ([`u64::MAX`] for never). A time
     /// that has passed removes it. Returns whether anything was changed.
     pub fn expire(&self, now_ms: u64, key: &[u8], at_ms: u64, allowed: impl FnOnce(u64) -> bool) -> bool {
-        let id = self.inner.identity.of(key);
+        let id = self.inner.hash.of(key);
         self.locked(id, |shard, wants| {
             let Some(position) = shard.live(wants, now_ms, id, key) else { return false };
             let current = shard.table.slot(position).map_or(NEVER, |slot| slot.expires_at_ms);
@@ -158,7 +158,7 @@ impl Cache {
 
     /// Whether a value of this size could ever be kept under this key.
     pub fn could_hold(&self, key: &[u8], value_bytes: usize) -> bool {
-        let shard = self.inner.shards.shard_of(self.inner.identity.of(key));
+        let shard = self.inner.shards.shard_of(self.inner.hash.of(key));
         u64::from(self.size(key, value_bytes)) <= self.inner.shards.capacity(shard)
     }
 
@@ -243,7 +243,7 @@ impl Cache {
         always: bool,
         prepare: impl FnOnce(Option<&Slot<Record>>) -> Option<Stored<Record>>,
     ) -> Outcome {
-        let id = self.inner.identity.of(key);
+        let id = self.inner.hash.of(key);
         let offer = Offer { id, key, namespace: namespace_of(key), size, ttl_ms, always };
         let answer = store::store(&self.inner.shards, &self.inner.slot, now_ms, offer, prepare);
         if answer.batch_is_full {

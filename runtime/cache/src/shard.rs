@@ -2,7 +2,7 @@ use switchyard_host::caching::{Load, Wants};
 
 use crate::{
     events::EventBuffer,
-    identity::namespace_of,
+    namespace::namespace_of,
     table::{Payload, Slot, Table},
 };
 

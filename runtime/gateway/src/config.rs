@@ -1,3 +1,5 @@
+use switchyard_host::KeyedHash;
+
 /// Clients at once unless configured.
 const CONNECTIONS_MAX: usize = 10_000;
 /// Time for a whole request head unless configured, in milliseconds: a client that takes longer holds a socket for nothing.
@@ -32,6 +34,9 @@ pub struct GatewayConfig {
     pub header_bytes_max: usize,
     /// Requests at once on one HTTP/2 connection.
     pub streams_max: u32,
+    /// Makes the numbers that strategies see instead of paths, clients and headers. Unless configured they mean nothing to the
+    /// next process.
+    pub hash: KeyedHash,
 }
 
 impl Default for GatewayConfig {
@@ -44,6 +49,7 @@ impl Default for GatewayConfig {
             drain_ms: DRAIN_MS,
             header_bytes_max: HEADER_BYTES_MAX,
             streams_max: STREAMS_MAX,
+            hash: KeyedHash::random(),
         }
     }
 }

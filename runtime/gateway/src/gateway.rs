@@ -1,6 +1,5 @@
 use std::{
     collections::HashSet,
-    hash::RandomState,
     net::{IpAddr, SocketAddr, UdpSocket},
     sync::{Arc, atomic::AtomicBool},
 };
@@ -62,7 +61,7 @@ impl Gateway {
     pub fn new(host: &Host, config: GatewayConfig, runtime: Handle) -> Self {
         let routes = ArcSwap::from_pointee(RouteTable::default());
         let (counters, clock) = (ListenerCounters::default(), Clock::new());
-        let deciding = Deciding { host: host.clone(), clock, runtime, secret: RandomState::new() };
+        let deciding = Deciding { host: host.clone(), clock, runtime, hash: config.hash };
         let (changing, together, unshown_said, listeners, departed) = Default::default();
         let shared =
             Shared { config, routes, counters, clock, deciding, changing, together, unshown_said, listeners, departed };

@@ -637,9 +637,10 @@ async fn a_connection_that_died_without_a_word_is_found() {
     let target = backend.address;
     // Connections with a lower number carry nothing any more.
     let alive_from = Arc::new(AtomicU64::new(0));
-    let from = alive_from.clone();
+    let ended = Arc::new(AtomicU64::new(0));
+    let (from, counted) = (alive_from.clone(), ended.clone());
     let between = RawBackend::start(move |mut client, number| {
-        let from = from.clone();
+        let (from, counted) = (from.clone(), counted.clone());
         async move {
             let mut server = tokio::net::TcpStream::connect(target).await.unwrap();
             let dies = async {
@@ -651,6 +652,7 @@ async fn a_connection_that_died_without_a_word_is_found() {
                 _ = tokio::io::copy_bidirectional(&mut client, &mut server) => true,
                 () = dies => false,
             };
+            counted.fetch_add(1, Ordering::Relaxed);
             if !carried {
                 pending::<()>().await;
             }
@@ -665,7 +667,9 @@ async fn a_connection_that_died_without_a_word_is_found() {
     let serving = Serving::start(vec![spec]).await;
     let mut client = serving.client().await;
     assert_eq!(client.get("/echo").await.status, 200);
-    alive_from.store(between.connections(), Ordering::Relaxed);
+    let dead = between.connections();
+    alive_from.store(dead, Ordering::Relaxed);
+    wait_until("they carry nothing", || ended.load(Ordering::Relaxed) >= dead).await;
     assert_eq!(client.get("/echo").await.status, 200);
     assert_eq!(serving.backend("a").figures.connections_opened, 2);
 }

@@ -12,7 +12,7 @@ use crate::{
 pub(crate) const BATCH_MAX: u32 = 256;
 /// The shortest tick.
 const TICK_MS_MIN: u32 = 10;
-/// Names of events, measures, counters: a handful of short words.
+/// Names of events, counters: a handful of short words.
 const NAMES_MAX: usize = 32;
 const NAME_CHARS_MAX: usize = 63;
 
@@ -72,7 +72,6 @@ fn read(
 
 fn interests(interests: wit::Interests) -> Result<Interests, String> {
     names("interests.events", &interests.events)?;
-    names("interests.measures", &interests.measures)?;
     if !(1..=BATCH_MAX).contains(&interests.batch) {
         return Err(format!("interests.batch is {}: expected 1 to {BATCH_MAX}", interests.batch));
     }
@@ -83,7 +82,6 @@ fn interests(interests: wit::Interests) -> Result<Interests, String> {
         events: interests.events,
         batch: interests.batch,
         tick_ms: interests.tick_ms,
-        measures: interests.measures,
         keys: interests.keys,
         dense_scores: interests.dense_scores,
     })

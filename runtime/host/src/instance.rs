@@ -13,8 +13,8 @@ use crate::{
     ticker::Ticker,
 };
 
-/// Bytes that one crossing in a hook may make the host copy: 1,024 victims many times over, or a long line for the log,
-/// which is cut only after it has crossed.
+/// Bytes that one crossing in a hook may make the host copy unless its contract allows a larger answer: 1,024 victims many
+/// times over, or a long line for the log, which is cut only after it has crossed.
 const HOOK_COPIED_BYTES_MAX: usize = 1 << 20;
 /// Bytes that one answer of a lifecycle hook may make the host copy: exported state, schemas.
 const LIFECYCLE_COPIED_BYTES_MAX: usize = 4 << 20;
@@ -93,7 +93,19 @@ impl<Exports> Instance<Exports> {
         class: CallClass,
         call: impl FnOnce(&Exports, &mut Store<GuestState>) -> wasmtime::Result<R>,
     ) -> Result<R, CallError> {
-        self.prepare(class);
+        self.call_copying(class, HOOK_COPIED_BYTES_MAX, call)
+    }
+
+    /// The same for a hook whose contract allows an answer of more bytes than others have: whoever keeps to the contract is
+    /// never cut off by the bound of the host.
+    #[inline]
+    pub(crate) fn call_copying<R>(
+        &mut self,
+        class: CallClass,
+        hook_bytes_max: usize,
+        call: impl FnOnce(&Exports, &mut Store<GuestState>) -> wasmtime::Result<R>,
+    ) -> Result<R, CallError> {
+        self.prepare(class, hook_bytes_max);
         call(&self.exports, &mut self.store).map_err(|error| classify(&error, self.store.data()))
     }
 
@@ -101,15 +113,15 @@ impl<Exports> Instance<Exports> {
         &mut self,
         call: impl FnOnce(&Lifecycle, &mut Store<GuestState>) -> wasmtime::Result<R>,
     ) -> Result<R, CallError> {
-        self.prepare(CallClass::Lifecycle);
+        self.prepare(CallClass::Lifecycle, HOOK_COPIED_BYTES_MAX);
         call(&self.lifecycle, &mut self.store).map_err(|error| classify(&error, self.store.data()))
     }
 
     #[inline]
-    fn prepare(&mut self, class: CallClass) {
+    fn prepare(&mut self, class: CallClass, hook_bytes_max: usize) {
         let (budget_us, copied_bytes) = match class {
-            CallClass::Waited => (self.limits.waited_call_us, HOOK_COPIED_BYTES_MAX),
-            CallClass::Batched => (self.limits.batched_call_us, HOOK_COPIED_BYTES_MAX),
+            CallClass::Waited => (self.limits.waited_call_us, hook_bytes_max),
+            CallClass::Batched => (self.limits.batched_call_us, hook_bytes_max),
             CallClass::Lifecycle => (self.limits.lifecycle_call_us, LIFECYCLE_COPIED_BYTES_MAX),
         };
         self.store.set_hostcall_fuel(copied_bytes);

@@ -3,6 +3,26 @@ use wasmtime::{Store, component};
 
 use crate::{CallError, HostError, Strategy, guest_state::GuestState, instance::Instance};
 
+/// A hook that returns a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hook {
+    pub(crate) name: &'static str,
+    /// Somebody waits for the answer: measuring every call would cost more than some calls do.
+    pub(crate) waited: bool,
+}
+
+impl Hook {
+    /// One for which a caller waits.
+    pub(crate) const fn waited(name: &'static str) -> Self {
+        Self { name, waited: true }
+    }
+
+    /// One that is asked in batches, when nobody waits.
+    pub(crate) const fn batched(name: &'static str) -> Self {
+        Self { name, waited: false }
+    }
+}
+
 /// What a kind of strategy gives to the machinery that all kinds share: its functions, its events, and how the truth is
 /// read from its engine. A slot drains, tees, adopts, swaps and revives by these and nothing else.
 pub(crate) trait Kind: Send + Sync + Sized + 'static {
@@ -16,7 +36,7 @@ pub(crate) trait Kind: Send + Sync + Sized + 'static {
     type Resident: Send + 'static;
 
     /// The hooks that return a decision; one is named by its place here.
-    const ASKED: &'static [&'static str];
+    const ASKED: &'static [Hook];
 
     /// Finds the functions in an instance and checks their types.
     fn bind(store: &mut Store<GuestState>, instance: &component::Instance) -> wasmtime::Result<Self::Calls>;

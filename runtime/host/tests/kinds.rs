@@ -321,6 +321,60 @@ fn what_is_wrong_from_the_start_fails_the_self_test() {
 }
 
 #[test]
+fn a_call_for_which_nobody_waits_is_always_measured() {
+    for kind in ALL {
+        let host = support::host();
+        let rig = rig(&host, kind);
+        (rig.swap)(&hooked(&host, kind, "").expect("it passes every stage")).expect("it is activated");
+        assert!((rig.ask)(), "{kind}");
+        let batched = matches!(kind, StrategyKind::Alerting | StrategyKind::Scoring);
+        assert_eq!(asked(&rig).latency_p50_ns > 0, batched, "{kind}: of one call");
+    }
+}
+
+/// Evaluates while a successor adopts, from a thread of its own, and says when it was let.
+struct Meanwhile {
+    slot: Mutex<Option<AlertingSlot>>,
+    order: Arc<Mutex<Vec<&'static str>>>,
+    evaluating: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+impl AlertTable for Meanwhile {
+    fn now_ms(&self) -> u64 {
+        0
+    }
+    fn residents(&self, _: usize, _: &mut Vec<Alert>) {
+        let Some(slot) = self.slot.lock().expect("not poisoned").take() else { return };
+        let (order, (done, is_done)) = (Arc::clone(&self.order), std::sync::mpsc::channel::<()>());
+        let evaluate = move || {
+            let _turn = slot.turn();
+            order.lock().expect("not poisoned").push("evaluated");
+            drop(done);
+        };
+        *self.evaluating.lock().expect("not poisoned") = Some(std::thread::spawn(evaluate));
+        // It would have been long enough for it.
+        let _ = is_done.recv_timeout(std::time::Duration::from_millis(200));
+        self.order.lock().expect("not poisoned").push("adopted");
+    }
+    fn load(&self, _: usize) -> switchyard_host::alerting::Load {
+        Default::default()
+    }
+}
+
+#[test]
+fn no_alert_changes_between_its_adoption_and_the_flip() {
+    let host = support::host();
+    let table = Arc::new(Meanwhile { slot: Mutex::default(), order: Arc::default(), evaluating: Mutex::default() });
+    let weak: Weak<Meanwhile> = Arc::downgrade(&table);
+    let slot = AlertingSlot::new(&host, weak, 1, Upkeep::Caller);
+    *table.slot.lock().expect("not poisoned") = Some(slot.clone());
+    slot.swap(&hooked(&host, StrategyKind::Alerting, "").expect("honest"), 1).expect("it is activated");
+    let evaluating = table.evaluating.lock().expect("not poisoned").take();
+    evaluating.expect("it was started").join().expect("it ends");
+    assert_eq!(*table.order.lock().expect("not poisoned"), ["adopted", "evaluated"]);
+}
+
+#[test]
 fn a_failed_task_is_asked_about_too() {
     let host = support::host();
     let engine = Arc::<Engine>::default();

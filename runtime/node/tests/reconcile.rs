@@ -9,7 +9,7 @@ use serde_json::json;
 use switchyard_store::{ConfigStore, keyspace};
 use switchyard_types::{Digest, Generation, NodeRecord, Stage};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
 };
 
@@ -170,6 +170,19 @@ async fn a_version_that_is_quarantined_on_trial_is_reported_and_never_trusted() 
     let failure = slot.last_failure.unwrap();
     assert_eq!((failure.version.digest, failure.failure.stage), (traps, Stage::Flip), "{failure:?}");
     assert_eq!((slot.active.unwrap().digest, &slot.last_healthy), (traps, &good));
+    let line = |line: &&str| line.starts_with("switchyard_slot_quarantined{") && line.contains("kind=\"caching\"");
+    let seen = || async {
+        let text = metrics(&node).await;
+        text.lines().find(line).is_some_and(|line| !line.ends_with(" 0.0") && !line.ends_with(" 0"))
+    };
+    while !seen().await {
+        assert!(std::time::Instant::now() < deadline, "{}", metrics(&node).await);
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let text = metrics(&node).await;
+    let hook = ["switchyard_slot_failures_total{", "cause=\"trap\"", "hook=\"store\"", "kind=\"caching\""];
+    let trapped = text.lines().find(|line| hook.iter().all(|part| line.contains(part))).unwrap();
+    assert!(!trapped.ends_with(" 0.0") && !trapped.ends_with(" 0"), "{trapped}");
     drop(client);
     node.stop().await;
     // Alone again, the node runs what it could trust.
@@ -212,4 +225,13 @@ async fn an_older_desired_state_is_not_followed() {
     let slot = node.until_healthy(s3fifo).await;
     assert_eq!(slot.flips, 2, "the fallback never decided in between");
     node.stop().await;
+}
+
+/// What the node tells Prometheus.
+async fn metrics(node: &common::Running) -> String {
+    let mut stream = TcpStream::connect(node.handle.listeners()["http"]).await.unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
 }

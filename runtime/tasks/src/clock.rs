@@ -1,22 +1,33 @@
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
 
 /// Where milliseconds come from: the machine's monotonic clock, set to the time of day when the tasks were opened, or to where it
 /// was left if that is later. So the times at which tasks were accepted compare over any number of starts, and an adjustment of
 /// the time of day moves nothing.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Clock {
     start: Instant,
-    base_ms: u64,
+    base_ms: Arc<AtomicU64>,
 }
 
 impl Clock {
-    /// A clock that goes on from `left_ms`.
-    pub(crate) fn new(left_ms: u64) -> Self {
-        Self { start: Instant::now(), base_ms: wall_ms().max(left_ms) }
+    /// A clock that says the time of day.
+    pub(crate) fn new() -> Self {
+        Self { start: Instant::now(), base_ms: Arc::new(AtomicU64::new(wall_ms())) }
+    }
+
+    /// Goes on from where it was left, if that is later.
+    pub(crate) fn go_on_from(&self, left_ms: u64) {
+        self.base_ms.fetch_max(left_ms, Ordering::Relaxed);
     }
 
     pub(crate) fn now_ms(&self) -> u64 {
-        self.base_ms.saturating_add(self.start.elapsed().as_millis() as u64)
+        self.base_ms.load(Ordering::Relaxed).saturating_add(self.start.elapsed().as_millis() as u64)
     }
 
     /// Both clocks at this moment.
@@ -56,8 +67,12 @@ mod tests {
     #[test]
     fn it_does_not_go_back_where_the_time_of_day_did() {
         let left_ms = wall_ms() + 24 * 60 * 60 * 1_000;
-        assert!(Clock::new(left_ms).now_ms() >= left_ms);
-        assert!(Clock::new(0).now_ms() >= wall_ms() - 1_000);
+        let clock = Clock::new();
+        assert!(clock.now_ms() >= wall_ms() - 1_000);
+        clock.go_on_from(0);
+        assert!(clock.now_ms() >= wall_ms() - 1_000);
+        clock.go_on_from(left_ms);
+        assert!(clock.now_ms() >= left_ms);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use crate::disk::Files;
+
 /// Tasks that a queue file holds unless configured. A waiting task takes about 400 bytes of memory beside its job, which
 /// stays on disk.
 const TASKS_MAX: usize = 1_000_000;
@@ -13,6 +15,8 @@ const LINE_BYTES_MAX: usize = 8 << 20;
 const CONNECTIONS_MAX: usize = 10_000;
 /// What the unfinished lines of all clients may take together unless configured, in bytes.
 const INPUT_BYTES_MAX: usize = 256 << 20;
+/// Bytes of the log beyond which there is a checkpoint unless configured.
+const LOG_BYTES_MAX: u64 = 32 << 20;
 
 /// What an answer promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,10 +32,13 @@ pub enum Durability {
 /// What the tasks need.
 #[derive(Debug, Clone)]
 pub struct TasksConfig {
-    /// The database; its folder is made, and a log of the same name is beside it.
+    /// The database; its folder is made, and the two files of its log are beside it.
     pub path: PathBuf,
     /// What an answer promises.
     pub durability: Durability,
+    /// Bytes of the log beyond which it is put into the database. A start reads a few times as much at most, and it is in
+    /// memory meanwhile.
+    pub log_bytes_max: u64,
     /// Tasks of all queues together, dead letters included.
     pub tasks_max: usize,
     /// Dead letters of all queues together.
@@ -54,6 +61,7 @@ impl TasksConfig {
         Self {
             path: path.into(),
             durability: Durability::default(),
+            log_bytes_max: LOG_BYTES_MAX,
             tasks_max: TASKS_MAX,
             dead_max: DEAD_MAX,
             job_bytes_max: JOB_BYTES_MAX,
@@ -62,5 +70,8 @@ impl TasksConfig {
             input_bytes_max: INPUT_BYTES_MAX,
             password: None,
         }
+    }
+    pub(crate) fn files(&self) -> Files {
+        Files { path: self.path.clone(), durability: self.durability, log_bytes_max: self.log_bytes_max }
     }
 }

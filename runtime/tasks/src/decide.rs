@@ -139,7 +139,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = TasksConfig::new(folder.path().join("tasks.redb"));
         let left_ms = wall_ms() + 24 * 60 * 60 * 1_000;
-        let database = Database::open(&config.path, config.durability).unwrap();
+        let database = Database::open(&config.files()).unwrap();
         // The time of day was set back by a day since.
         database.commit(Batch { next_id: 1, clock_ms: left_ms, ..Batch::default() }).unwrap();
         drop(database);

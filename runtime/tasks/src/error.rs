@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use crate::TaskId;
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -44,9 +46,12 @@ pub enum TasksError {
     /// The file could not be read or written.
     #[error("the file of the tasks failed")]
     Disk(#[source] Cause),
-    /// An earlier write failed. Nothing is taken or given since, because nobody knows what the disk has.
-    #[error("the file of the tasks has failed: see the log, and start again")]
-    Failed,
+    /// The files cannot be written or opened. Nothing is taken or given until they can again, which is tried all the time.
+    #[error("the files of the tasks have failed and are tried again: {reason}")]
+    Failed {
+        /// What failed last.
+        reason: Arc<str>,
+    },
     /// The operating system gave no random numbers.
     #[error("the operating system gives no random numbers")]
     Random(#[source] getrandom::Error),

@@ -1,7 +1,10 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
     LeaseId, TaskId, TasksError,
@@ -31,7 +34,11 @@ pub(crate) async fn fetch(
     queues: &[&str],
     wait: Duration,
 ) -> Result<Option<Leased>, TasksError> {
-    shared.check()?;
+    let end = Instant::now() + wait;
+    // Workers ask again at once: those that came while the files are mended wait for that as they wait for a task.
+    if timeout(wait, shared.healthy()).await.is_err() {
+        shared.check()?;
+    }
     if queues.is_empty() || queues.len() > QUEUES_MAX {
         return Err(TasksError::Invalid(format!("fetch names 1 to {QUEUES_MAX} queues")));
     }
@@ -42,7 +49,7 @@ pub(crate) async fn fetch(
         .change(|state, now_ms| state.take(now_ms, &worker, &queues).ok_or_else(|| state.wait(worker, queues, send)));
     let handout = match taken {
         Ok(handout) => Some(handout),
-        Err(waiter) => Place { shared, waiter, receive }.wait(wait).await,
+        Err(waiter) => Place { shared, waiter, receive }.wait(end.saturating_duration_since(Instant::now())).await,
     };
     handout.map(|handout| complete(shared, handout)).transpose()
 }
@@ -51,10 +58,17 @@ fn complete(shared: &Shared, handout: Handout) -> Result<Leased, TasksError> {
     let Handout { id, lease } = handout;
     let moment = shared.clock.moment();
     let given = shared.read(|state| state.task(id).map(|task| Given::of(task, moment)));
-    let job = shared.database.job(id).and_then(|job| job.ok_or(TasksError::NotFound(id)));
-    match (given, job) {
-        (Some(given), Ok(job)) => Ok(Leased { id, lease, job: payload::complete(job, &given) }),
+    let given = given.map(|given| given.with_failure(|failure| shared.whole(id, failure)));
+    match (given, shared.job(id)) {
+        (Some(given), Ok(Some(job))) => Ok(Leased { id, lease, job: payload::complete(job, &given) }),
         (None, _) => Err(TasksError::NotFound(id)),
+        (Some(_), Ok(None)) => {
+            // Deleted between the two looks, or lost: whoever asks next must not get it too.
+            if shared.change(|state, _| state.delete(id)).is_ok() {
+                tracing::error!(task = %id, "a task without a job is forgotten: its job was lost with a damaged file");
+            }
+            Err(TasksError::NotFound(id))
+        }
         (Some(_), Err(error)) => {
             shared.change(|state, now_ms| state.give_back(now_ms, handout));
             Err(error)
@@ -71,7 +85,7 @@ struct Place<'a> {
 
 impl Place<'_> {
     async fn wait(mut self, wait: Duration) -> Option<Handout> {
-        let answer = tokio::time::timeout(wait, &mut self.receive).await;
+        let answer = timeout(wait, &mut self.receive).await;
         answer.ok()?.ok()
     }
 }

@@ -9,6 +9,8 @@ use std::{
 use serde::Serialize;
 use switchyard_types::Figure;
 
+use crate::disk::Damage;
+
 /// What a queue holds, and what it has done since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct QueueFigures {
@@ -72,6 +74,12 @@ pub struct TasksFigures {
     pub events_dropped: u64,
     /// Writes to the file: each made many changes safe at once.
     pub commits: u64,
+    /// Batches of changes that were in the log and could not be read when the file was opened.
+    pub damaged_batches: u64,
+    /// Tasks of which later batches spoke and whose jobs were lost with those.
+    pub damaged_tasks: u64,
+    /// The files cannot be written, and nothing is taken or given until they can.
+    pub storage_failed: bool,
     /// Clients now.
     pub connections: u64,
     /// Clients refused because there were too many.
@@ -107,6 +115,8 @@ impl TasksFigures {
             ("tasks.refused", "{task}", "Tasks that the strategy did not take", self.refused),
             ("tasks.events_dropped", "{event}", "Events that a slow strategy was not told", self.events_dropped),
             ("tasks.commits", "{write}", "Writes, each of many changes", self.commits),
+            ("tasks.damaged_batches", "{batch}", "Batches of the log that could not be read", self.damaged_batches),
+            ("tasks.damaged_tasks", "{task}", "Tasks whose jobs were lost with them", self.damaged_tasks),
             ("tasks.connections_refused", "{connection}", "Clients over the bound", self.connections_refused),
             ("tasks.connections_cut", "{connection}", "Clients cut off for what they did", self.connections_cut),
             ("tasks.commands", "{command}", "Commands carried out", self.commands),
@@ -117,6 +127,12 @@ impl TasksFigures {
             ("tasks.leased", "{task}", "Tasks that workers hold", held.leased),
             ("tasks.dead", "{task}", "Dead letters", held.dead),
             ("tasks.connections", "{connection}", "Clients", self.connections),
+            (
+                "tasks.storage_failed",
+                "{failure}",
+                "1: the files cannot be written or opened",
+                u64::from(self.storage_failed),
+            ),
         ];
         let counter = |(name, unit, text, count)| Figure::counter(name, unit, text, count as f64);
         let gauge = |(name, unit, text, count)| Figure::gauge(name, unit, text, count as f64);
@@ -128,6 +144,8 @@ impl TasksFigures {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) commits: AtomicU64,
+    pub(crate) damaged_batches: AtomicU64,
+    pub(crate) damaged_tasks: AtomicU64,
     pub(crate) connections: AtomicU64,
     pub(crate) refused: AtomicU64,
     pub(crate) cut: AtomicU64,
@@ -139,8 +157,15 @@ impl Counters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn count_damage(&self, damage: Damage) {
+        self.damaged_batches.fetch_add(damage.batches, Ordering::Relaxed);
+        self.damaged_tasks.fetch_add(damage.tasks, Ordering::Relaxed);
+    }
+
     pub(crate) fn fill(&self, figures: &mut TasksFigures) {
         figures.commits = self.commits.load(Ordering::Relaxed);
+        figures.damaged_batches = self.damaged_batches.load(Ordering::Relaxed);
+        figures.damaged_tasks = self.damaged_tasks.load(Ordering::Relaxed);
         figures.connections = self.connections.load(Ordering::Relaxed);
         figures.connections_refused = self.refused.load(Ordering::Relaxed);
         figures.connections_cut = self.cut.load(Ordering::Relaxed);

@@ -28,6 +28,7 @@ mod service;
 mod shared;
 mod sight;
 mod state;
+mod storage;
 mod table;
 mod task;
 mod tasks;

@@ -60,6 +60,11 @@ impl Given {
         }
     }
 
+    /// With the whole of its failure.
+    pub(crate) fn with_failure(self, whole: impl FnOnce(Failure) -> Failure) -> Self {
+        Self { failure: self.failure.map(whole), ..self }
+    }
+
     fn fields(&self) -> Vec<(&'static str, String)> {
         let mut fields = vec![("enqueued_at", text(&time(self.enqueued_ms))), ("queue", text(&self.queue))];
         if let Some(failure) = &self.failure {

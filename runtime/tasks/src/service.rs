@@ -48,7 +48,7 @@ impl TasksService {
         self.listener.local_addr()
     }
 
-    /// Serves until `stop` or until the file fails, then lets connections finish what they do, for five seconds at most.
+    /// Serves until `stop`, also while the files have failed: then it says so. At the end it lets connections finish what they do, for five seconds at most.
     pub async fn run(self, stop: CancellationToken) -> Result<(), TasksError> {
         let stop = stop.child_token();
         let mut clients = JoinSet::new();
@@ -56,7 +56,6 @@ impl TasksService {
             served = self.accept(&stop, &mut clients) => served,
             never = pass_time(&self.tasks) => match never {},
             never = watch_workers(&self.tasks) => match never {},
-            () = failure(&self.tasks) => Err(TasksError::Failed),
         };
         stop.cancel();
         let finished = async { while clients.join_next().await.is_some() {} };
@@ -131,10 +130,11 @@ impl Drop for Present {
     }
 }
 
-/// Lets delayed tasks run and leases end when their time comes.
+/// Lets delayed tasks run and leases end when their time comes. Not while the files have failed: nobody can acknowledge.
 async fn pass_time(tasks: &Tasks) -> std::convert::Infallible {
     let shared = tasks.shared();
     loop {
+        shared.healthy().await;
         let ended = shared.change(|state, now_ms| state.pass_time(now_ms, TURN_TASKS));
         ended.into_iter().for_each(|failing| decide::lost(shared, failing, "the lease ran out"));
         tokio::task::yield_now().await;
@@ -160,6 +160,7 @@ async fn watch_workers(tasks: &Tasks) -> std::convert::Infallible {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        tasks.shared().healthy().await;
         for worker in tasks.workers().give_up(Instant::now()) {
             tracing::info!(worker, "a worker has been silent for too long: its tasks go to others");
             let held = tasks.shared().read(|state| state.held_by(&worker));
@@ -167,11 +168,4 @@ async fn watch_workers(tasks: &Tasks) -> std::convert::Infallible {
                 .for_each(|failing| decide::lost(tasks.shared(), failing, "the worker was silent for too long"));
         }
     }
-}
-
-/// Ends when a write has failed.
-async fn failure(tasks: &Tasks) {
-    let mut progress = tasks.shared().progress.subscribe();
-    // The sender is part of what `tasks` holds.
-    let _ = progress.wait_for(|progress| progress.failed).await;
 }

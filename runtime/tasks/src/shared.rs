@@ -1,4 +1,7 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use parking_lot::{Mutex, MutexGuard};
 use switchyard_host::{
@@ -8,12 +11,13 @@ use switchyard_host::{
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    TasksError,
+    TasksConfig, TasksError,
     clock::Clock,
-    disk::Database,
     figures::Counters,
-    state::{Handout, State, Ticket, Work},
-    table::Table,
+    state::{Handout, Limits, State, Ticket, Work},
+    storage::Storage,
+    table::{Guarded, Table},
+    workers::Workers,
 };
 
 /// How long what nobody waits for may gather: until then a kill has the tasks handed out again.
@@ -25,21 +29,22 @@ const SHARDS: usize = 1;
 pub(crate) const SHARD: usize = 0;
 
 /// How far the writer has come.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Progress {
     pub(crate) safe: Ticket,
-    /// A write has failed: nothing after it will be safe.
-    pub(crate) failed: bool,
+    /// Why nothing more will be safe until the files are mended.
+    pub(crate) failed: Option<Arc<str>>,
 }
 
 /// What the handle, the writer and the service share.
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
-    pub(crate) database: Database,
+    pub(crate) storage: Storage,
+    pub(crate) workers: Workers,
     pub(crate) counters: Counters,
     /// Where strategies decide. It is asked with the state unlocked: it looks at the table while it decides.
     pub(crate) slot: SchedulingSlot,
-    table: Arc<Table>,
+    pub(crate) table: Arc<Table>,
     /// Whose turn it is to ask the strategy.
     turn: Mutex<()>,
     pub(crate) progress: watch::Sender<Progress>,
@@ -48,13 +53,17 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(host: &Host, clock: Clock, database: Database, state: State) -> Arc<Self> {
-        let (progress, _) = watch::channel(Progress { safe: state.last_ticket(), failed: false });
-        let table = Arc::new(Table::new(clock, state));
+    /// No task is known yet, and no file is open.
+    pub(crate) fn new(host: &Host, config: &TasksConfig) -> Arc<Self> {
+        let clock = Clock::new();
+        let state = State::new(Limits { tasks_max: config.tasks_max, dead_max: config.dead_max });
+        let (progress, _) = watch::channel(Progress { safe: state.last_ticket(), failed: None });
+        let table = Arc::new(Table::new(clock.clone(), state));
         let seen: Arc<dyn QueueTable> = table.clone();
         Arc::new(Self {
             clock,
-            database,
+            storage: Storage::new(config.files()),
+            workers: Workers::new(),
             counters: Counters::default(),
             slot: SchedulingSlot::new(host, Arc::downgrade(&seen), SHARDS, Upkeep::Threads),
             table,
@@ -110,11 +119,13 @@ impl Shared {
     /// Waits for work; none: the tasks are closed and everything is written.
     pub(crate) fn next_work<R>(&self, take: impl FnOnce(&mut State) -> R) -> Option<R> {
         let mut guarded = self.table.guarded.lock();
+        // From the first of it: what comes meanwhile puts nothing off.
+        let mut until = None;
         loop {
             match guarded.state.work() {
                 Work::Waited => break,
                 Work::Unhurried if guarded.closing => break,
-                Work::Unhurried if self.table.work.wait_for(&mut guarded, UNHURRIED_MAX).timed_out() => break,
+                Work::Unhurried if self.gather(&mut guarded, &mut until) => break,
                 Work::Nothing if guarded.closing => return None,
                 Work::Nothing => self.table.work.wait(&mut guarded),
                 Work::Unhurried => {}
@@ -123,22 +134,49 @@ impl Shared {
         Some(take(&mut guarded.state))
     }
 
+    /// Waits for something to happen; true: the time is over that unhurried work may gather.
+    fn gather(&self, guarded: &mut MutexGuard<'_, Guarded>, until: &mut Option<Instant>) -> bool {
+        let until = *until.get_or_insert_with(|| Instant::now() + UNHURRIED_MAX);
+        self.table.work.wait_until(guarded, until).timed_out()
+    }
+
     /// Has the writer end once everything is written.
     pub(crate) fn close(&self) {
         self.table.guarded.lock().closing = true;
         self.table.work.notify_one();
     }
 
-    /// An error once a write has failed.
+    /// Waits for so long, or until the tasks are closed: whether they are.
+    pub(crate) fn wait_for_close(&self, pause: Duration) -> bool {
+        let (mut guarded, until) = (self.table.guarded.lock(), Instant::now() + pause);
+        while !guarded.closing && !self.table.work.wait_until(&mut guarded, until).timed_out() {}
+        guarded.closing
+    }
+
+    /// An error while the files have failed.
     pub(crate) fn check(&self) -> Result<(), TasksError> {
-        if self.progress.borrow().failed { Err(TasksError::Failed) } else { Ok(()) }
+        match &self.progress.borrow().failed {
+            Some(reason) => Err(TasksError::Failed { reason: Arc::clone(reason) }),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until the files are well.
+    pub(crate) async fn healthy(&self) {
+        // The sender is here, so it cannot be gone.
+        let _ = self.progress.subscribe().wait_for(|progress| progress.failed.is_none()).await;
     }
 
     /// Waits until a change is safe.
     pub(crate) async fn safe(&self, ticket: Ticket) -> Result<(), TasksError> {
         let mut progress = self.progress.subscribe();
-        let reached = progress.wait_for(|progress| progress.safe >= ticket || progress.failed).await;
         // The sender is here, so it cannot be gone.
-        if reached.is_ok_and(|progress| progress.safe >= ticket) { Ok(()) } else { Err(TasksError::Failed) }
+        let reached = progress.wait_for(|progress| progress.safe >= ticket || progress.failed.is_some()).await;
+        match reached.as_deref() {
+            Ok(Progress { safe, failed: Some(reason) }) if *safe < ticket => {
+                Err(TasksError::Failed { reason: Arc::clone(reason) })
+            }
+            _ => Ok(()),
+        }
     }
 }

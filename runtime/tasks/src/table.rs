@@ -1,12 +1,7 @@
 use parking_lot::{Condvar, Mutex};
 use switchyard_host::scheduling::{Event, Load, QueueTable, Resident, Task};
 
-use crate::{
-    TaskId,
-    clock::Clock,
-    rank::Rank,
-    state::{State, Work},
-};
+use crate::{TaskId, clock::Clock, rank::Rank, state::State};
 
 /// Slices of a walk for new ranks in one tick: of many delayed tasks or dead letters a tick passes so many, and goes on in the
 /// next.
@@ -32,7 +27,7 @@ impl Table {
     }
 }
 
-/// One shard: a strategy sees all queues, so that it can weigh them against each other.
+/// One shard: one instance decides for all queues, each of which is ordered by itself.
 impl QueueTable for Table {
     fn now_ms(&self) -> u64 {
         self.clock.now_ms()
@@ -64,13 +59,14 @@ impl QueueTable for Table {
 
     fn rerank(&self, _: usize, tasks: &[Task], ranks: &[f64]) {
         let mut guarded = self.guarded.lock();
+        let before = guarded.state.work();
         for (task, rank) in tasks.iter().zip(ranks) {
             // The slot has refused what is not finite.
             if let Some(rank) = Rank::new(*rank) {
                 guarded.state.rerank(TaskId(task.id), rank);
             }
         }
-        let work = guarded.state.work() > Work::Nothing;
+        let work = guarded.state.work() > before;
         drop(guarded);
         if work {
             self.work.notify_one();

@@ -5,14 +5,13 @@ use switchyard_host::{Host, scheduling::SchedulingSlot};
 
 use crate::{
     LeaseId, Leased, QueueFigures, TaskId, TaskState, TaskView, TasksConfig, TasksError, TasksFigures, WorkerState,
-    clock::{Clock, Moment, wall_ms},
+    clock::wall_ms,
     decide::{self, Arrived},
-    disk::{self, Database},
     fetch,
     job::Job,
     shared::Shared,
-    state::{Claim, Filter, Handout, Limits, State, Ticket},
-    task::Failure,
+    state::{Claim, Filter, Handout, Ticket},
+    task::{Failure, cut},
     workers::Workers,
     writer,
 };
@@ -35,7 +34,6 @@ pub struct Tasks {
 struct Inner {
     shared: Arc<Shared>,
     config: TasksConfig,
-    workers: Workers,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -71,18 +69,24 @@ impl Tasks {
     /// Opens the file, or makes it, and takes up where it was left; the fallback decides until the slot gets a strategy. Blocks
     /// while it reads.
     pub fn open(host: &Host, config: TasksConfig) -> Result<Self, TasksError> {
-        let database = Database::open(&config.path, config.durability)?;
-        let content = database.load()?;
-        let clock = Clock::new(content.clock_ms);
-        let Moment { now_ms, wall_ms } = clock.moment();
-        let decode = |(id, record): &(TaskId, Vec<u8>)| disk::decode(*id, record, now_ms, wall_ms);
-        let tasks = content.records.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
-        let limits = Limits { tasks_max: config.tasks_max, dead_max: config.dead_max };
-        let state = State::new(limits, content.next_id, tasks, content.paused);
-        let workers = Workers::new(state.holders());
-        let shared = Shared::new(host, clock, database, state);
+        let shared = Shared::new(host, &config);
+        shared.open_files()?;
+        Self::start(shared, config)
+    }
+
+    /// As [`Tasks::open`], and where the files cannot be opened, they are tried until they can: everybody is told so
+    /// meanwhile.
+    pub fn open_in_time(host: &Host, config: TasksConfig) -> Result<Self, TasksError> {
+        let shared = Shared::new(host, &config);
+        if let Err(error) = shared.open_files() {
+            shared.fail(&error);
+        }
+        Self::start(shared, config)
+    }
+
+    fn start(shared: Arc<Shared>, config: TasksConfig) -> Result<Self, TasksError> {
         let writer = Some(writer::start(Arc::clone(&shared))?);
-        Ok(Self { inner: Arc::new(Inner { shared, config, workers, writer }) })
+        Ok(Self { inner: Arc::new(Inner { shared, config, writer }) })
     }
 
     /// Where strategies are swapped.
@@ -100,14 +104,13 @@ impl Tasks {
     }
 
     pub(crate) fn workers(&self) -> &Workers {
-        &self.inner.workers
+        &self.shared().workers
     }
 
     /// Takes a job of the Faktory work protocol: a JSON object with `jid`, `jobtype` and `args`.
     pub async fn push(&self, job: Bytes) -> Result<TaskId, TasksError> {
         let arrived = self.offer(job)?;
-        self.shared().safe(arrived.ticket).await?;
-        Ok(arrived.id)
+        self.arrive(arrived).await
     }
 
     /// Takes jobs, each for itself; all of them share one wait.
@@ -115,9 +118,25 @@ impl Tasks {
         let offered: Vec<_> = jobs.into_iter().map(|job| self.offer(job)).collect();
         let last = offered.iter().flatten().map(|arrived| arrived.ticket).max();
         if let Some(ticket) = last {
-            self.shared().safe(ticket).await?;
+            // What it came to is asked for each.
+            let _ = self.shared().safe(ticket).await;
         }
-        Ok(offered.into_iter().map(|arrived| arrived.map(|arrived| arrived.id)).collect())
+        let mut results = Vec::with_capacity(offered.len());
+        for arrived in offered {
+            results.push(match arrived {
+                Ok(arrived) => self.arrive(arrived).await,
+                Err(error) => Err(error),
+            });
+        }
+        Ok(results)
+    }
+
+    /// Waits until a task is safe. What is not is taken back: whoever pushed it hears of an error, and pushes it again.
+    async fn arrive(&self, Arrived { id, ticket }: Arrived) -> Result<TaskId, TasksError> {
+        match self.shared().safe(ticket).await {
+            Err(error) if self.shared().change(|state, _| state.withdraw(id)) => Err(error),
+            _ => Ok(id),
+        }
     }
 
     fn offer(&self, payload: Bytes) -> Result<Arrived, TasksError> {
@@ -208,8 +227,9 @@ impl Tasks {
         let view = self.shared().read(|state| state.task(id).and_then(|task| TaskView::of(task, moment)));
         let view = view.ok_or(TasksError::NotFound(id))?;
         // Acknowledged between the two looks: then it is gone.
-        let job = self.shared().database.job(id)?.ok_or(TasksError::NotFound(id))?;
-        Ok(TaskView { job: Some(serde_json::from_slice(&job).map_err(TasksError::disk)?), ..view })
+        let job = self.shared().job(id)?.ok_or(TasksError::NotFound(id))?;
+        let failure = view.failure.map(|failure| self.shared().whole(id, failure));
+        Ok(TaskView { failure, job: Some(serde_json::from_slice(&job).map_err(TasksError::disk)?), ..view })
     }
 
     /// Has a dead or delayed task run now; a dead one has all its attempts again.
@@ -262,6 +282,7 @@ impl Tasks {
             dead_dropped: totals.buried_dropped,
             refused: totals.refused,
             events_dropped,
+            storage_failed: self.shared().check().is_err(),
             ..TasksFigures::default()
         };
         self.shared().counters.fill(&mut figures);
@@ -285,9 +306,4 @@ fn failure(kind: &str, message: &str, mut backtrace: Vec<String>) -> Failure {
         message: named(message, MESSAGE_BYTES_MAX),
         backtrace,
     }
-}
-
-/// As much of a text as fits.
-fn cut(text: &str, bytes_max: usize) -> &str {
-    text.get(..text.floor_char_boundary(bytes_max)).unwrap_or(text)
 }

@@ -63,7 +63,7 @@ pub struct TaskView {
     /// The worker that has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<String>,
-    /// How it failed last.
+    /// How it failed last; in a list without the backtrace, and with the beginning of a long message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
     /// The job as it was pushed; not in a list.

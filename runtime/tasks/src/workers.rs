@@ -41,9 +41,16 @@ impl Worker {
 }
 
 impl Workers {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::default())
+    }
+
     /// Workers that held tasks when the file was left have as long to come back as others have to speak.
-    pub(crate) fn new(holders: Vec<String>) -> Self {
-        Self(Mutex::new(holders.into_iter().map(|wid| (wid, Worker::new())).collect()))
+    pub(crate) fn expect(&self, holders: Vec<String>) {
+        let mut workers = self.0.lock();
+        for wid in holders {
+            workers.entry(wid).or_insert_with(Worker::new);
+        }
     }
 
     /// A connection of this worker. The token is cancelled when the worker is given up.
@@ -103,7 +110,8 @@ mod tests {
 
     #[test]
     fn a_silent_worker_is_given_up_and_one_that_speaks_is_not() {
-        let workers = Workers::new(vec!["held".into()]);
+        let workers = Workers::new();
+        workers.expect(vec!["held".into()]);
         let token = workers.join("spoke");
         let later = Instant::now() + SILENCE_MAX / 2;
         assert!(workers.give_up(later).is_empty());
@@ -115,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_worker_that_ends_does_not_go_back() {
-        let workers = Workers::new(vec![]);
+        let workers = Workers::new();
         workers.join("w");
         assert!(workers.signal("w", WorkerState::Terminate));
         assert!(workers.signal("w", WorkerState::Quiet));

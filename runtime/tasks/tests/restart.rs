@@ -167,3 +167,41 @@ async fn a_job_stays_as_it_was_written() {
     let held = tasks.fetch("w", &["default"], NO_WAIT).await.unwrap().unwrap();
     assert_eq!(held.job, format!("{}}}", odd.trim_end().strip_suffix('}').unwrap()));
 }
+
+/// Fifty lines of five hundred bytes for each of a hundred thousand dead letters are not to be in memory.
+#[test]
+fn a_backtrace_is_on_the_disk_and_whoever_asks_for_the_task_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut serving = Serving::open(TasksConfig { log_bytes_max: 10_000, ..config(&folder) });
+    let mut client = serving.client(Some("w"));
+    let lines: Vec<String> = (0..50).map(|n| format!("{n:0500}")).collect();
+    let backtrace = serde_json::to_string(&lines).unwrap();
+    for (jid, retry) in [("dead----", -1), ("retried-", 5)] {
+        assert_eq!(client.say(&format!("PUSH {}", job_with(jid, &format!(r#","retry":{retry}"#)))), "+OK");
+        assert!(client.say("FETCH default").contains(jid));
+        let fail =
+            format!(r#"FAIL {{"jid":"{jid}","errtype":"E","message":"{}","backtrace":{backtrace}}}"#, "m".repeat(900));
+        assert_eq!(client.say(&fail), "+OK");
+    }
+    for _ in 0..2 {
+        let (listed, _) = serving.tasks.list(TaskFilter::default(), 10);
+        for task in listed {
+            let brief = task.failure.unwrap();
+            assert_eq!((brief.message.len(), brief.backtrace.len()), (200, 0));
+            let whole = serving.tasks.get(task.id).unwrap().failure.unwrap();
+            assert_eq!((whole.message.len(), &whole.backtrace), (900, &lines));
+        }
+        serving.stop();
+        drop(serving);
+        serving = Serving::open(config(&folder));
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(serving.tasks.retry(switchyard_tasks::TaskId(2))).unwrap();
+    let mut client = serving.client(Some("w"));
+    let job: serde_json::Value = serde_json::from_str(&client.say("FETCH default")).unwrap();
+    assert_eq!(job["failure"]["backtrace"], serde_json::json!(lines));
+    // The next failure has less to say.
+    assert_eq!(client.say(r#"FAIL {"jid":"retried-","errtype":"E","message":"again"}"#), "+OK");
+    let failure = serving.tasks.get(switchyard_tasks::TaskId(2)).unwrap().failure.unwrap();
+    assert_eq!((failure.message.as_str(), failure.backtrace.len()), ("again", 0));
+}

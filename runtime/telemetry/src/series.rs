@@ -9,10 +9,6 @@ use serde::{Deserialize, Serialize};
 /// A label: name and value.
 pub type Label = (Arc<str>, Arc<str>);
 
-/// Offset and prime of the 64-bit FNV-1a hash.
-const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-const FNV_PRIME: u64 = 0x0100_0000_01b3;
-
 /// What a series is called: the name of its metric and its labels, sorted by name. Names are as they were posted, with
 /// dots; only the exposition rewrites them. Cheap to clone.
 #[derive(Clone, Serialize, Deserialize)]
@@ -22,7 +18,6 @@ pub struct Series(Arc<Identity>);
 struct Identity {
     metric: Arc<str>,
     labels: Box<[Label]>,
-    fingerprint: u64,
 }
 
 /// The form on disk and in JSON.
@@ -49,8 +44,7 @@ impl Series {
     pub fn new(metric: impl Into<Arc<str>>, labels: Vec<Label>) -> Self {
         let metric = metric.into();
         let labels = sorted(labels);
-        let fingerprint = fingerprint(&metric, &labels);
-        Self(Arc::new(Identity { metric, labels: labels.into(), fingerprint }))
+        Self(Arc::new(Identity { metric, labels: labels.into() }))
     }
 
     /// The name of the metric.
@@ -74,12 +68,6 @@ impl Series {
         let labels = self.labels().iter().map(|(name, value)| format!("{name}={value:?}"));
         labels.collect::<Vec<_>>().join(",")
     }
-
-    /// A hash of name and labels (64-bit FNV-1a) that is the same on every node and after every start. For display and for
-    /// receivers that deduplicate; nothing here takes two series for one because of it.
-    pub fn fingerprint(&self) -> u64 {
-        self.0.fingerprint
-    }
 }
 
 fn sorted(mut labels: Vec<Label>) -> Vec<Label> {
@@ -90,14 +78,6 @@ fn sorted(mut labels: Vec<Label>) -> Vec<Label> {
     labels
 }
 
-fn fingerprint(metric: &str, labels: &[Label]) -> u64 {
-    // 0xFF stands in no UTF-8 text, so that parts cannot run into one another.
-    let parts = labels.iter().flat_map(|(name, value)| [&**name, &**value]);
-    let texts = std::iter::once(metric).chain(parts);
-    let bytes = texts.flat_map(|text| text.bytes().chain([0xFF]));
-    bytes.fold(FNV_OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME))
-}
-
 impl PartialEq for Series {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || (self.0.metric == other.0.metric && self.0.labels == other.0.labels)
@@ -106,7 +86,6 @@ impl PartialEq for Series {
 
 impl Eq for Series {}
 
-// The whole name and not the fingerprint: that one is not keyed, and whoever posts could make many collide.
 impl Hash for Series {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.metric.hash(state);
@@ -156,16 +135,10 @@ mod tests {
     }
 
     #[test]
-    fn fingerprints_tell_parts_apart_and_stay() {
-        assert_ne!(series(&[("ab", "c")]).fingerprint(), series(&[("a", "bc")]).fingerprint());
-        assert_eq!(series(&[]).fingerprint(), 0x08a9_c907_b551_04c5);
-    }
-
-    #[test]
     fn a_series_survives_json() {
         let before = series(&[("a", "1")]);
         let text = serde_json::to_string(&before).unwrap();
         let after: Series = serde_json::from_str(&text).unwrap();
-        assert_eq!((before.fingerprint(), &before), (after.fingerprint(), &after));
+        assert_eq!(before, after);
     }
 }

@@ -66,12 +66,16 @@ impl TelemetryService {
         }
         webhook.map(|webhook| tasks.spawn(webhook.run(stop.clone())));
         let file = telemetry.config().alerts_file.clone().map(AlertsFile::new);
-        file.map(|file| tasks.spawn(save(telemetry.clone(), file, stop.clone())));
+        file.clone().map(|file| tasks.spawn(save(telemetry.clone(), file, stop.clone())));
 
-        let served = serve(telemetry, listener, routes, &stop).await;
+        let served = serve(telemetry.clone(), listener, routes, &stop).await;
         stop.cancel();
         tasks.close();
         tasks.wait().await;
+        if let Some(file) = file {
+            // Now that nothing changes any more.
+            save_once(&telemetry, &file).await;
+        }
         served
     }
 }
@@ -116,16 +120,21 @@ async fn run_once(telemetry: &Telemetry, work: Work) {
     }
 }
 
-/// Saves after the first change at once, then what has changed since, and once more at the end.
+/// Saves after the first change at once, then what has changed since. What could not be saved is tried again.
 async fn save(telemetry: Telemetry, file: AlertsFile, stop: CancellationToken) {
-    let mut goes_on = true;
-    while goes_on {
-        goes_on = stop.run_until_cancelled(telemetry.alerts().changed()).await.is_some();
-        let (telemetry, file) = (telemetry.clone(), file.clone());
-        let saving = move || telemetry.alerts().save(&file);
-        if let Err(error) = tokio::task::spawn_blocking(saving).await {
-            tracing::error!(%error, "saving the alerts failed");
+    while stop.run_until_cancelled(telemetry.alerts().changed()).await.is_some() {
+        while !save_once(&telemetry, &file).await && !stop.is_cancelled() {
+            stop.run_until_cancelled(tokio::time::sleep(SAVE_INTERVAL)).await;
         }
         stop.run_until_cancelled(tokio::time::sleep(SAVE_INTERVAL)).await;
     }
+}
+
+async fn save_once(telemetry: &Telemetry, file: &AlertsFile) -> bool {
+    let (telemetry, file) = (telemetry.clone(), file.clone());
+    let saving = tokio::task::spawn_blocking(move || telemetry.alerts().save(&file));
+    saving.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "saving the alerts failed");
+        false
+    })
 }

@@ -61,7 +61,7 @@ impl Telemetry {
                 sources: Sources::default(),
                 host: Mutex::new(sampler),
                 gates: Gates::new(),
-                evaluator: Evaluator::new(host, clock, alerts.clone()),
+                evaluator: Evaluator::new(host, clock, alerts.clone(), retention_ms),
                 alerts,
                 scorer: Scorer::new(host, clock, scores.clone()),
                 scores,

@@ -23,6 +23,7 @@ fn verdict() -> (Series, Verdict) {
         rule: "memory".to_owned(),
         series: 1,
         severity: Severity::Critical,
+        holds: false,
         value: 0.93,
         for_ms: 0,
         reason: "memory over 80 %".to_owned(),
@@ -103,8 +104,8 @@ async fn alerts_and_scores_are_shown() {
     judge(&serving.telemetry, &[verdict()]);
     tell(&serving.telemetry, Evaluation::Degraded("it trapped"));
     let alerts = serving.json("/v1/alerts").await;
-    assert_eq!(alerts.as_array().unwrap().len(), 2);
-    let memory = alerts.as_array().unwrap().iter().find(|alert| alert["rule"] == "memory").unwrap();
+    assert_eq!((alerts["items"].as_array().unwrap().len(), &alerts["continue"]), (2, &Value::Null));
+    let memory = alerts["items"].as_array().unwrap().iter().find(|alert| alert["rule"] == "memory").unwrap();
     assert_eq!((&memory["state"], &memory["severity"]), (&json!("firing"), &json!("CRITICAL")));
     assert_eq!(memory["series"]["metric"], "system.memory.utilization");
     assert!(memory["activeForMs"].is_u64() && memory["stateForMs"].is_u64());
@@ -122,6 +123,29 @@ async fn alerts_and_scores_are_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn alerts_are_listed_in_parts() {
+    let serving = Serving::start(TelemetryConfig::default()).await;
+    let numbered = |n: usize| {
+        let (_, verdict) = verdict();
+        (Series::new("m", vec![("n".into(), n.to_string().into())]), verdict)
+    };
+    let all: Vec<_> = (0..5).map(numbered).collect();
+    judge(&serving.telemetry, &all);
+    judge(&serving.telemetry, &all[1..]);
+    let (mut seen, mut after) = (Vec::new(), String::new());
+    for expected in [2, 2, 1] {
+        let page = serving.json(&format!("/v1/alerts?limit=2{after}")).await;
+        let items = page["items"].as_array().unwrap();
+        assert_eq!(items.len(), expected, "{page}");
+        seen.extend(items.iter().map(|alert| alert["series"]["labels"][0][1].clone()));
+        after = page["continue"].as_str().map(|token| format!("&continue={token}")).unwrap_or_default();
+    }
+    assert_eq!((seen, after), (["1", "2", "3", "4", "0"].map(Value::from).to_vec(), String::new()));
+    let resolved = serving.json("/v1/alerts?state=resolved").await;
+    assert_eq!(resolved["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn errors_have_one_shape() {
     let serving = Serving::start(TelemetryConfig::default()).await;
     let check = async |path: &str, post: bool, status: StatusCode, code: &str| {
@@ -134,6 +158,10 @@ async fn errors_have_one_shape() {
     check("/v1/nothing", false, StatusCode::NOT_FOUND, "not-found").await;
     check("/v1/scores/nothing", false, StatusCode::NOT_FOUND, "not-found").await;
     check("/v1/overview", true, StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed").await;
+    for query in ["limit=0", "limit=501", "state=burning", "page=2"] {
+        check(&format!("/v1/alerts?{query}"), false, StatusCode::BAD_REQUEST, "invalid-request").await;
+    }
+    check("/v1/alerts?continue=1-0", false, StatusCode::GONE, "expired").await;
     check("/v1/metrics", false, StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed").await;
 }
 
@@ -152,4 +180,44 @@ async fn firing_alerts_survive_a_restart() {
     assert_eq!((judge(&serving.telemetry, &[verdict()]), judge(&serving.telemetry, &[])), (0, 1));
     serving.stop().await;
     assert!(Serving::start(config()).await.telemetry.alerts().active().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_saved_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let later = folder.path().join("later");
+    let config = TelemetryConfig { alerts_file: Some(later.join("alerts.json")), ..Default::default() };
+    let serving = Serving::start(config).await;
+    assert_eq!(judge(&serving.telemetry, &[verdict()]), 1);
+    // There is no folder yet, so the first attempt has failed, or will find one.
+    std::fs::create_dir(&later).unwrap();
+    wait_until("the alert is on disk", async || later.join("alerts.json").exists()).await;
+    serving.kill().await;
+}
+
+/// Nobody judges what fired in the last life: it is waited for, and not for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_strategy_an_alert_of_an_earlier_life_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let never = std::time::Duration::from_secs(3_600);
+    let config = |retention_ms| TelemetryConfig {
+        alerts_file: Some(folder.path().join("alerts.json")),
+        retention: std::time::Duration::from_millis(retention_ms),
+        evaluate_interval: never,
+        ..Default::default()
+    };
+    let serving = Serving::start(config(600_000)).await;
+    assert_eq!(judge(&serving.telemetry, &[verdict()]), 1);
+    serving.stop().await;
+    let serving = Serving::start(config(600_000)).await;
+    serving.telemetry.evaluate();
+    assert_eq!(serving.telemetry.alerts().active().len(), 1, "a strategy may come yet");
+    serving.stop().await;
+    let serving = Serving::start(config(1)).await;
+    wait_until("it has ended", async || {
+        serving.telemetry.evaluate();
+        serving.telemetry.alerts().active().is_empty()
+    })
+    .await;
+    serving.stop().await;
 }

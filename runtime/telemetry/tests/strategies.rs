@@ -19,6 +19,9 @@ const TRAPS: &str = "unreachable";
 const NAMES_THE_FIRST: &str = "(return (i32.const 1024))";
 const LOOPS: &str = "(loop $again (br $again))";
 
+/// Series that are not normal at once.
+const BREACHING: usize = 4_096;
+
 async fn start(host: &Host) -> Serving {
     // Nothing happens by itself: the tests say when.
     let never = std::time::Duration::from_secs(3_600);
@@ -160,7 +163,37 @@ async fn more_series_than_a_call_holds_are_one_evaluation() {
         let states = ["First", "Last"].map(|rule| state(&serving, rule));
         assert_eq!(states, [Some(Phase::Firing); 2]);
     }
-    assert_eq!(serving.telemetry.alerting_slot().figures().hooks["evaluate"].calls, 4);
+    // 256 rows a call, in two evaluations; the node's own series are among them.
+    assert!(serving.telemetry.alerting_slot().figures().hooks["evaluate"].calls >= 2 * 5_002_u64.div_ceil(256));
+}
+
+/// The incident that alerting exists for: everything is wrong at once, and every series has long labels.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strategy_survives_the_incident_it_exists_for() {
+    let host = host();
+    let serving = start(&host).await;
+    let rule = |n: usize| {
+        let name = format!("Broken{n}");
+        json!({"name": name, "metric": "shop.broken", "normal": 1.0, "warning": 1.0, "critical": 2.0, "for_ms": 3_600_000})
+    };
+    let rules = json!({"rules": (0..2).map(rule).collect::<Vec<_>>()});
+    let slot = serving.telemetry.alerting_slot();
+    slot.swap(&plugin::of_project(&host, "alerting-threshold", &rules), 1).unwrap();
+    let point = |n: usize| {
+        let label = format!("{n}{}", "x".repeat(3_000));
+        json!({"asDouble": 3.0, "attributes": [{"key": "path", "value": {"stringValue": label}}]})
+    };
+    for from in (0..BREACHING).step_by(512) {
+        let points: Vec<_> = (from..from + 512).map(point).collect();
+        serving.post_json(&request(json!({"name": "shop.broken", "gauge": {"dataPoints": points}}))).await;
+    }
+    for evaluations in 1..3 {
+        serving.telemetry.evaluate();
+        let figures = serving.telemetry.alert_figures();
+        let hook = &slot.figures().hooks["evaluate"];
+        assert_eq!((figures.evaluations, figures.evaluations_failed), (evaluations, 0), "{hook:?}");
+        assert_eq!((figures.pending as usize, slot.figures().quarantined), (2 * BREACHING, false));
+    }
 }
 
 /// What the engines of a node would say.

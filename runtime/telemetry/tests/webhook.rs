@@ -29,9 +29,12 @@ async fn receive(State(receiver): State<Receiver>, Json(body): Json<Value>) -> S
 }
 
 async fn listen(answers: Vec<StatusCode>) -> (Receiver, String) {
+    listen_on(tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(), answers)
+}
+
+fn listen_on(listener: tokio::net::TcpListener, answers: Vec<StatusCode>) -> (Receiver, String) {
     let receiver = Receiver::new(Mutex::new(Seen { bodies: Vec::new(), answers }));
     let router = Router::new().route("/hook", post(receive)).with_state(Arc::clone(&receiver));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
     (receiver, url)
@@ -53,6 +56,7 @@ fn evaluate(serving: &Serving, wrong: &[(&str, &str)]) {
             rule: (*rule).to_owned(),
             series: 1,
             severity: Severity::Critical,
+            holds: false,
             value: 0.9,
             for_ms: 0,
             reason: "full".to_owned(),
@@ -79,12 +83,12 @@ async fn a_receiver_is_told_once_when_an_alert_fires_and_when_it_is_over() {
         (&json!("4"), &json!("firing"), &json!("resolved"))
     );
     let alert = &fired["alerts"][0];
-    let labels = json!({"alertname": "memory", "host": "a", "metric": "memory", "severity": "critical"});
+    let labels = json!({"alertname": "memory", "host": "a", "metric": "memory"});
     assert_eq!((&alert["labels"], &fired["commonLabels"]), (&labels, &labels));
     assert_eq!(
         alert["annotations"],
         json!({
-        "summary": "[critical] memory: memory{host=\"a\"}", "description": "full", "evidence": "bound 0.8", "value": "0.9"})
+        "summary": "[critical] memory: memory{host=\"a\"}", "description": "full", "evidence": "bound 0.8", "severity": "critical", "value": "0.9"})
     );
     assert_eq!(alert["endsAt"], "0001-01-01T00:00:00Z");
     assert_ne!(resolved["alerts"][0]["endsAt"], alert["endsAt"]);
@@ -109,6 +113,50 @@ async fn a_receiver_that_fails_is_told_again_and_one_that_refuses_is_not() {
     assert_eq!(rules, ["first", "first", "second", "third"]);
     // A receiver that is gone holds nobody up.
     serving.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_told_before_a_restart_is_told_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    // Nobody listens there yet.
+    let place = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = place.local_addr().unwrap();
+    drop(place);
+    let config = || TelemetryConfig {
+        webhook: Some(WebhookConfig { url: format!("http://{address}/hook"), internal: true }),
+        alerts_file: Some(folder.path().join("alerts.json")),
+        ..Default::default()
+    };
+    let serving = Serving::start(config()).await;
+    evaluate(&serving, &[("first", "a"), ("second", "a")]);
+    wait_until("it was tried", async || serving.telemetry.alerts().figures().notification_retries > 0).await;
+    evaluate(&serving, &[("second", "a")]);
+    serving.stop().await;
+
+    let (receiver, _) = listen_on(tokio::net::TcpListener::bind(address).await.unwrap(), Vec::new());
+    let serving = Serving::start(config()).await;
+    wait_until("all were told", async || serving.telemetry.alerts().figures().notified == 3).await;
+    // What still fires is not told again.
+    evaluate(&serving, &[("second", "a")]);
+    assert_eq!(serving.telemetry.alerts().figures().notifications_waiting, 0);
+    serving.stop().await;
+    assert_eq!(
+        told(&receiver),
+        ["firing first", "firing second", "resolved first"].map(str::to_owned),
+        "each once and in order"
+    );
+    // And nothing of it a third time.
+    let serving = Serving::start(config()).await;
+    assert_eq!(serving.telemetry.alerts().figures().notifications_waiting, 0);
+    serving.stop().await;
+}
+
+/// Status and rule of every alert of every body.
+fn told(receiver: &Receiver) -> Vec<String> {
+    let bodies = receiver.lock().unwrap().bodies.clone();
+    let alerts = bodies.iter().flat_map(|body| body["alerts"].as_array().unwrap());
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    alerts.map(|alert| format!("{} {}", text(&alert["status"]), text(&alert["labels"]["alertname"]))).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

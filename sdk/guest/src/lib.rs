@@ -25,3 +25,4 @@ pub mod scheduling;
 pub mod scoring;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
+mod text;

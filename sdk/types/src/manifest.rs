@@ -13,8 +13,6 @@ pub struct Interests {
     pub batch: u32,
     /// Period of `tick`, in milliseconds.
     pub tick_ms: Option<u32>,
-    /// Measures that `tick` should carry, by name.
-    pub measures: Vec<String>,
     /// Whether the entity's key is wanted.
     pub keys: bool,
     /// Whether every entity is scored at every call.

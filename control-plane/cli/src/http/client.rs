@@ -60,6 +60,11 @@ impl Client {
         Ok(Self { connection, http: http.build().context("the HTTP client cannot start")? })
     }
 
+    /// The server's address.
+    pub(crate) fn server(&self) -> &str {
+        &self.connection.server
+    }
+
     pub(crate) async fn health(&self) -> Result<Value> {
         self.json(self.request(Method::GET, "health")).await
     }

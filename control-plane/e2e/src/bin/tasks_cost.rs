@@ -218,7 +218,7 @@ impl Beanstalkd {
         let folder = scratch.join("beanstalkd");
         std::fs::create_dir(&folder)?;
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let mut command = Command::new(paths::program("beanstalkd")?);
+        let mut command = Command::new(paths::peer("beanstalkd", "beanstalkd")?);
         command.args(["-l", "127.0.0.1", "-p", &port.to_string(), "-b"]).arg(folder);
         // Every write waits for the disk, or none does.
         match durability {

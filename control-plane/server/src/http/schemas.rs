@@ -113,7 +113,6 @@ pub(super) struct Interests {
     batch: u32,
     #[schema(required = false)]
     tick_ms: Option<u32>,
-    measures: Vec<String>,
     keys: bool,
     dense_scores: bool,
 }

@@ -11,7 +11,7 @@ use crate::{
     workspace::Workspace,
 };
 
-/// What the tests and the demo start or are compared with, and the package that has it.
+/// What the tests and the demo start, and the package that has it.
 const PEERS: [(&str, &str); 5] = [
     ("redis-server", "redis-server"),
     ("redis-cli", "redis-tools"),
@@ -20,6 +20,10 @@ const PEERS: [(&str, &str); 5] = [
     ("promtool", "prometheus"),
 ];
 
+/// What only comparisons are made with: no test needs it.
+const COMPARED: [(&str, &str); 4] =
+    [("beanstalkd", "beanstalkd"), ("haproxy", "haproxy"), ("nginx", "nginx-light"), ("wrk", "wrk")];
+
 /// Debian 12's. Another version works, and figures beside it are not comparable with ours: so it is said.
 const REDIS_VERSION: &str = "v=7.0.";
 
@@ -27,15 +31,24 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// Redis and Prometheus, and their tools.
 pub(super) fn ensure_peers(workspace: &Workspace) -> Result<()> {
-    let mut missing: Vec<&str> =
-        PEERS.into_iter().filter(|(program, _)| find(program).is_none()).map(|(_, package)| package).collect();
-    missing.dedup();
-    install(workspace, &missing)?;
+    install_missing(workspace, &PEERS)?;
     let version = output(command(workspace, "redis-server", ["--version"]))?;
     if !version.contains(REDIS_VERSION) {
         eprintln!("note: figures were taken beside Redis 7.0; this machine has: {}", version.trim());
     }
     Ok(())
+}
+
+/// What the comparisons need beside that.
+pub(super) fn ensure_compared(workspace: &Workspace) -> Result<()> {
+    install_missing(workspace, &COMPARED)
+}
+
+fn install_missing(workspace: &Workspace, programs: &[(&str, &'static str)]) -> Result<()> {
+    let mut missing: Vec<&str> =
+        programs.iter().filter(|(program, _)| find(program).is_none()).map(|(_, package)| *package).collect();
+    missing.dedup();
+    install(workspace, &missing)
 }
 
 /// Installs Debian packages where we may, else says what to run.
@@ -55,10 +68,11 @@ pub(super) fn install(workspace: &Workspace, packages: &[&str]) -> Result<()> {
     execute(install).with_context(|| format!("{wanted}: apt-get cannot install it"))
 }
 
-/// A program on the search path.
+/// A program on the search path, or where servers lie: only root's path leads there.
 fn find(program: &str) -> Option<PathBuf> {
     let paths = std::env::var_os("PATH")?;
-    std::env::split_paths(&paths).map(|folder| folder.join(program)).find(|path| path.is_file())
+    let mut folders = std::env::split_paths(&paths).chain([PathBuf::from("/usr/sbin")]);
+    folders.find_map(|folder| Some(folder.join(program)).filter(|path| path.is_file()))
 }
 
 fn is_root() -> bool {

@@ -22,6 +22,12 @@ pub(crate) fn for_second_act(workspace: &Workspace) -> Result<()> {
     python::ensure(workspace)
 }
 
+/// What comparisons need beside everything else.
+pub(crate) fn for_bench(workspace: &Workspace) -> Result<()> {
+    run(workspace)?;
+    debian::ensure_compared(workspace)
+}
+
 /// Everything, in the order of how soon it is needed.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     components::ensure(workspace)?;

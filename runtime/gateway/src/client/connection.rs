@@ -22,7 +22,7 @@ const FAREWELL_MS: u64 = 1_000;
 /// Serves one client until it leaves, is found resting or stuck, or has been asked to end and did. What its connection
 /// became is part of that: a client that speaks another protocol now holds its place like any.
 pub(crate) async fn converse(stream: TcpStream, address: SocketAddr, shared: Arc<Shared>, stop: CancellationToken) {
-    let peer = Peer::new(address, shared.clock);
+    let peer = Peer::new(address, shared.config.hash, shared.clock);
     let _alone = Alone(&peer);
     serve(stream, peer.clone(), shared, &stop).await;
     if let Some(tunnel) = peer.take_tunnel() {

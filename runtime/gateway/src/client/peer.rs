@@ -11,6 +11,7 @@ use std::{
 
 use http::HeaderValue;
 use parking_lot::Mutex;
+use switchyard_host::KeyedHash;
 
 use super::framing::Framing;
 use crate::{GatewayConfig, clock::Clock};
@@ -24,6 +25,8 @@ pub(crate) struct Peer {
     pub(crate) address: HeaderValue,
     /// What `Forwarded` says of it (RFC 7239).
     pub(crate) forwarded: HeaderValue,
+    /// What strategies see instead of its address.
+    pub(crate) number: u64,
     pub(crate) framing: Framing,
     /// What the connection is about to become.
     tunnel: Mutex<Option<Tunnel>>,
@@ -53,7 +56,7 @@ pub(crate) enum Verdict {
 }
 
 impl Peer {
-    pub(crate) fn new(address: SocketAddr, clock: Clock) -> Arc<Self> {
+    pub(crate) fn new(address: SocketAddr, hash: KeyedHash, clock: Clock) -> Arc<Self> {
         // A client of IPv4 on a listener for both is one of IPv4.
         let ip = address.ip().to_canonical();
         let node = match ip {
@@ -61,6 +64,7 @@ impl Peer {
             IpAddr::V6(ip) => format!("\"[{ip}]\""),
         };
         Arc::new(Self {
+            number: hash.of(ip.to_string().as_bytes()),
             address: text(&ip.to_string()),
             forwarded: text(&format!("for={node};proto=http")),
             framing: Framing::default(),
@@ -128,7 +132,8 @@ impl Peer {
 
     #[cfg(test)]
     pub(crate) fn for_test(address: &str) -> Arc<Self> {
-        Self::new(SocketAddr::new(address.parse().expect("an address"), 1), Clock::new())
+        let address = SocketAddr::new(address.parse().expect("an address"), 1);
+        Self::new(address, KeyedHash::random(), Clock::new())
     }
 }
 

@@ -2,17 +2,14 @@
 
 mod ledger;
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use http::{HeaderValue, Method};
 use switchyard_host::{
-    Host, Upkeep,
+    Host, KeyedHash, Upkeep,
     routing::{self, Candidate, Choice, Outcome, OutcomeKind, PATH_BYTES_MAX, RoutingSlot},
 };
 use tokio::runtime::Handle;
@@ -26,8 +23,7 @@ pub(crate) struct Deciding {
     pub(crate) host: Host,
     pub(crate) clock: Clock,
     pub(crate) runtime: Handle,
-    /// The secret of the numbers that strategies see instead of paths, clients and headers.
-    pub(crate) secret: RandomState,
+    pub(crate) hash: KeyedHash,
 }
 
 /// A route's slot and what its strategy is told. It stays while the route is declared, whatever changes about it.
@@ -44,7 +40,8 @@ pub(crate) struct Decider {
 pub(crate) struct Asked<'a> {
     pub(crate) method: &'a Method,
     pub(crate) path: &'a str,
-    pub(crate) client: &'a HeaderValue,
+    /// The number of its client, the same for all requests of a connection.
+    pub(crate) client: u64,
     pub(crate) affinity: Option<&'a HeaderValue>,
 }
 
@@ -108,13 +105,12 @@ impl Decider {
         candidates: &[Candidate],
         apply: impl FnOnce(Option<&Choice>) -> R,
     ) -> R {
-        let path = asked.path.get(..asked.path.len().min(PATH_BYTES_MAX)).unwrap_or(asked.path);
         let request = routing::Request {
             path_id: self.number(asked.path.as_bytes()),
-            client: self.number(asked.client.as_bytes()),
+            client: asked.client,
             affinity: asked.affinity.map(|affinity| self.number(affinity.as_bytes())),
             method: method(asked.method),
-            path: self.slot.wants().keys.then(|| path.to_owned()),
+            path: self.slot.wants().keys.then(|| cut(asked.path).to_owned()),
         };
         self.ledger.asked(shard);
         self.slot.pick(shard, self.deciding.clock.now_ms(), &request, candidates, apply)
@@ -133,7 +129,7 @@ impl Decider {
     }
 
     fn number(&self, bytes: &[u8]) -> u64 {
-        self.deciding.secret.hash_one(bytes)
+        self.deciding.hash.of(bytes)
     }
 }
 
@@ -141,6 +137,11 @@ impl std::fmt::Debug for Decider {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Decider").finish_non_exhaustive()
     }
+}
+
+/// What of a path crosses: whole characters, because it crosses as text.
+fn cut(path: &str) -> &str {
+    path.get(..path.floor_char_boundary(PATH_BYTES_MAX)).unwrap_or_default()
 }
 
 fn method(method: &Method) -> routing::Method {
@@ -166,5 +167,20 @@ pub(crate) fn deciding_for_test() -> Deciding {
     static RUNTIME: std::sync::LazyLock<tokio::runtime::Runtime> =
         std::sync::LazyLock::new(|| tokio::runtime::Runtime::new().expect("a runtime"));
     static HOST: std::sync::LazyLock<Host> = std::sync::LazyLock::new(host_for_test);
-    Deciding { host: HOST.clone(), clock: Clock::new(), runtime: RUNTIME.handle().clone(), secret: RandomState::new() }
+    Deciding { host: HOST.clone(), clock: Clock::new(), runtime: RUNTIME.handle().clone(), hash: KeyedHash::random() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_path_is_cut_between_two_characters() {
+        let check = |path: &str, bytes: usize| assert_eq!(cut(path).len(), bytes);
+        check("/short", 6);
+        check(&"/".repeat(PATH_BYTES_MAX), PATH_BYTES_MAX);
+        check(&"/".repeat(PATH_BYTES_MAX + 1), PATH_BYTES_MAX);
+        check(&"é".repeat(PATH_BYTES_MAX), PATH_BYTES_MAX);
+        check(&format!("/{}", "é".repeat(PATH_BYTES_MAX)), PATH_BYTES_MAX - 1);
+    }
 }

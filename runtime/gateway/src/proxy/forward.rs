@@ -54,7 +54,7 @@ pub(super) async fn forward(mut placed: Box<Placed>) -> Result<Response<AnswerBo
 fn choose(placed: &mut Placed) -> Result<Choice, Problem> {
     let (route, outgoing) = (&placed.route, &placed.outgoing);
     let affinity = route.spec.affinity_header.as_ref().and_then(|name| outgoing.headers.get(name.as_str()));
-    let client = &placed.peer.address;
+    let client = placed.peer.number;
     let asked = Asked { method: &outgoing.method, path: outgoing.uri.path(), client, affinity };
     let (shard, decision) = choose::choose(route, &asked);
     placed.shard = shard;

@@ -9,10 +9,21 @@ use super::{
 };
 use crate::{
     CallError, contract,
+    description::BATCH_MAX,
     functions::Functions,
     guest_state::{GuestState, inert_cut},
     instance::{CallClass, Instance},
 };
+
+/// Bytes of a verdict and of a notification with sentences as long as the contract takes them.
+const VERDICT_BYTES_MAX: usize = size_of::<Verdict>() + RULE_BYTES_MAX + REASON_BYTES_MAX + EVIDENCE_BYTES_MAX;
+const NOTIFICATION_BYTES_MAX: usize = size_of::<Notification>()
+    + CHANNELS_MAX * (size_of::<String>() + RULE_BYTES_MAX)
+    + REASON_BYTES_MAX
+    + EVIDENCE_BYTES_MAX;
+/// Bytes of the longest answers: 11 MiB, and 1 MiB.
+const VERDICTS_BYTES_MAX: usize = ROWS_MAX * VERDICT_BYTES_MAX;
+const NOTIFICATIONS_BYTES_MAX: usize = BATCH_MAX as usize * NOTIFICATION_BYTES_MAX;
 
 /// The functions of `switchyard:alerting/alerting@0.1.0` in one instance.
 pub(crate) struct AlertingCalls {
@@ -37,8 +48,9 @@ impl AlertingCalls {
 /// The hooks, each with its budget.
 impl Instance<AlertingCalls> {
     pub(crate) fn evaluate(&mut self, now_ms: u64, columns: &Columns, last: bool) -> Result<Vec<Verdict>, CallError> {
-        let (verdicts,) =
-            self.call(CallClass::Batched, |calls, store| calls.evaluate.call(store, (now_ms, columns, last)))?;
+        let evaluate =
+            |calls: &AlertingCalls, store: &mut Store<GuestState>| calls.evaluate.call(store, (now_ms, columns, last));
+        let (verdicts,) = self.call_copying(CallClass::Batched, VERDICTS_BYTES_MAX, evaluate)?;
         if verdicts.len() > ROWS_MAX {
             return Err(invalid(format!("{} verdicts: at most {ROWS_MAX} are taken", verdicts.len())));
         }
@@ -46,8 +58,8 @@ impl Instance<AlertingCalls> {
     }
 
     pub(crate) fn notify(&mut self, now_ms: u64, alerts: &[Alert]) -> Result<Vec<Notification>, CallError> {
-        let (notifications,) =
-            self.call(CallClass::Batched, |calls, store| calls.notify.call(store, (now_ms, alerts)))?;
+        let notify = |calls: &AlertingCalls, store: &mut Store<GuestState>| calls.notify.call(store, (now_ms, alerts));
+        let (notifications,) = self.call_copying(CallClass::Batched, NOTIFICATIONS_BYTES_MAX, notify)?;
         if notifications.len() > alerts.len() {
             return Err(invalid(format!("{} notifications about {} alerts", notifications.len(), alerts.len())));
         }

@@ -58,17 +58,28 @@ fn boundaries(instance: &mut Plugin) -> Result<(), HostError> {
     call("tick", instance.tick(u64::MAX, Load::default()))
 }
 
-/// Rows of the metrics that a node has, so that default rules have something to say.
+/// The metrics that a node has, each with a label, and how far its values reach where shares reach to 1: the default rules of
+/// a strategy have something to say.
+const METRICS: [(&str, &str, f64); 6] = [
+    ("system.cpu.utilization", "", 1.0),
+    ("system.memory.utilization", "system.memory.state=\"used\"", 1.0),
+    ("system.memory.utilization", "system.memory.state=\"free\"", 1.0),
+    ("http.server.error.ratio", "http.route=\"/a,b\"", 1.0),
+    ("http.server.request.duration", "http.route=\"/a,b\"", 20.0),
+    ("x", "", 1.0),
+];
+
+/// Rows of these metrics.
 fn columns(rows: u64, value: impl Fn(u64) -> f64) -> Columns {
-    let names = ["system.cpu.utilization", "system.memory.utilization", "http.server.error_ratio", "x"];
     let mut columns = Columns::default();
-    let names = names.map(|name| columns.texts.push(name).unwrap_or_default());
-    for row in 0..rows {
-        let Some(labels) = columns.texts.push(&format!("instance=\"{row}\"")) else { break };
+    let names = METRICS.map(|(name, ..)| columns.texts.push(name).unwrap_or_default());
+    for (row, ((_, label, reach), name)) in (0..rows).zip(METRICS.iter().zip(names).cycle()) {
+        let comma = if label.is_empty() { "" } else { "," };
+        let Some(labels) = columns.texts.push(&format!("{label}{comma}z.instance=\"{row}\"")) else { break };
         columns.series.push(row);
-        columns.name.push(names.get(row as usize % names.len()).copied().unwrap_or_default());
+        columns.name.push(name);
         columns.labels.push(labels);
-        columns.value.push(value(row));
+        columns.value.push((value(row) * reach).clamp(f64::MIN, f64::MAX));
     }
     columns
 }
@@ -128,4 +139,31 @@ fn take_over(
         evaluate(&mut twins, (EVALUATIONS + evaluation) * PERIOD_MS, &mut random)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{Compiler, Host, HostConfig};
+
+    #[test]
+    fn the_default_rules_of_a_strategy_have_something_to_say() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/plugins/alerting-threshold.wasm");
+        let component = std::fs::read(path).expect("run cargo xtask plugins");
+        let host = Host::new(HostConfig::new(Compiler::InProcess)).expect("it starts");
+        let plugin = host.load(&component).expect("it is a plugin");
+        let strategy =
+            plugin.strategy(&serde_json::json!({}), switchyard_types::Limits::DEFAULT).expect("the defaults");
+        let mut twins = [(); 2].map(|()| fresh(&strategy, 1).expect("it starts"));
+        let mut random = Random::new();
+        let mut named = BTreeSet::new();
+        for evaluation in 0..EVALUATIONS {
+            let alerts = evaluate(&mut twins, evaluation * PERIOD_MS, &mut random).expect("it answers");
+            named.extend(alerts.into_iter().map(|alert| alert.rule));
+        }
+        let expected = ["CpuHigh", "ErrorRateHigh", "MemoryHigh", "ResponseSlow"].map(str::to_owned);
+        assert_eq!(named, BTreeSet::from(expected));
+    }
 }

@@ -2,7 +2,12 @@ use switchyard_types::Interests;
 use wasmtime::{Store, component};
 
 use super::{Alert, AlertTable, calls::AlertingCalls};
-use crate::{CallError, HostError, Strategy, guest_state::GuestState, instance::Instance, kind::Kind};
+use crate::{
+    CallError, HostError, Strategy,
+    guest_state::GuestState,
+    instance::Instance,
+    kind::{Hook, Kind},
+};
 
 /// Alerting, as the machinery of all kinds sees it.
 pub(crate) struct Alerting;
@@ -18,7 +23,7 @@ impl Kind for Alerting {
     type Event = ();
     type Resident = Alert;
 
-    const ASKED: &'static [&'static str] = &["evaluate", "notify"];
+    const ASKED: &'static [Hook] = &[Hook::batched("evaluate"), Hook::batched("notify")];
 
     fn bind(store: &mut Store<GuestState>, instance: &component::Instance) -> wasmtime::Result<AlertingCalls> {
         AlertingCalls::bind(store, instance)

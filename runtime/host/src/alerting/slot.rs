@@ -6,6 +6,8 @@ use std::{
     },
 };
 
+use parking_lot::{Mutex, MutexGuard};
+
 use super::{
     Alert, AlertTable, Alerting, Columns, Notification, Verdict,
     kind::{EVALUATE, NOTIFY},
@@ -17,17 +19,25 @@ use crate::{Host, HostError, SlotFigures, Strategy, SwapReport, Upkeep, slot::Sl
 pub struct AlertingSlot {
     slot: Slot<Alerting>,
     corrected: Arc<AtomicU64>,
+    turn: Arc<Mutex<()>>,
 }
 
 impl AlertingSlot {
     /// A slot with as many shards as the table has, without a strategy: nothing is evaluated.
     pub fn new(host: &Host, table: Weak<dyn AlertTable>, shards: usize, upkeep: Upkeep) -> Self {
-        Self { slot: Slot::new(host, table, shards, upkeep), corrected: Arc::default() }
+        Self { slot: Slot::new(host, table, shards, upkeep), corrected: Arc::default(), turn: Arc::default() }
     }
 
     /// Whether a strategy is active and not quarantined.
     pub fn decides(&self) -> bool {
         self.slot.wants() != 0
+    }
+
+    /// Held by whoever changes alerts, from the first call of an evaluation until what it said is applied. A swap waits for it and
+    /// keeps it: no event tells a successor of an alert that has changed since it adopted the others, so none changes.
+    /// Instances that are replaced without a swap have failed, and alerts do not change while nobody answers.
+    pub fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock()
     }
 
     /// Asks which rows are not normal, and applies the answer while the shard's decisions are locked. `last` closes an
@@ -85,6 +95,7 @@ impl AlertingSlot {
 
     /// Lets `strategy` decide from now on; the same strategy again changes nothing. Blocks while it stages.
     pub fn swap(&self, strategy: &Strategy, seed: u64) -> Result<SwapReport, HostError> {
+        let _turn = self.turn();
         self.slot.swap(strategy, seed, u64::from(strategy.plugin().manifest().interests.batch))
     }
 

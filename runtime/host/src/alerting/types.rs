@@ -85,7 +85,7 @@ impl Severity {
     }
 }
 
-/// A row that is not normal.
+/// A row that is not normal, or not normal again.
 #[derive(Debug, Clone, PartialEq, ComponentType, Lift)]
 #[component(record)]
 pub struct Verdict {
@@ -95,6 +95,8 @@ pub struct Verdict {
     pub series: u64,
     /// How bad it is.
     pub severity: Severity,
+    /// It keeps what fires, and neither begins an alert nor lets one ripen.
+    pub holds: bool,
     /// What was compared.
     pub value: f64,
     /// How long it must last before the alert fires, in milliseconds, at most [`FOR_MS_MAX`].

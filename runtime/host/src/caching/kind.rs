@@ -2,7 +2,12 @@ use switchyard_types::Interests;
 use wasmtime::{Store, component};
 
 use super::{CacheTable, Event, Resident, calls::CachingCalls};
-use crate::{CallError, HostError, Strategy, guest_state::GuestState, instance::Instance, kind::Kind};
+use crate::{
+    CallError, HostError, Strategy,
+    guest_state::GuestState,
+    instance::Instance,
+    kind::{Hook, Kind},
+};
 
 /// Caching, as the machinery of all kinds sees it.
 pub(crate) struct Caching;
@@ -13,7 +18,7 @@ impl Kind for Caching {
     type Event = Event;
     type Resident = Resident;
 
-    const ASKED: &'static [&'static str] = &["store"];
+    const ASKED: &'static [Hook] = &[Hook::waited("store")];
 
     fn bind(store: &mut Store<GuestState>, instance: &component::Instance) -> wasmtime::Result<CachingCalls> {
         CachingCalls::bind(store, instance)

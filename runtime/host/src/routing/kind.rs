@@ -2,7 +2,12 @@ use switchyard_types::Interests;
 use wasmtime::{Store, component};
 
 use super::{Outcome, Resident, RouteTable, calls::RoutingCalls};
-use crate::{CallError, HostError, Strategy, guest_state::GuestState, instance::Instance, kind::Kind};
+use crate::{
+    CallError, HostError, Strategy,
+    guest_state::GuestState,
+    instance::Instance,
+    kind::{Hook, Kind},
+};
 
 /// Routing, as the machinery of all kinds sees it.
 pub(crate) struct Routing;
@@ -16,7 +21,7 @@ impl Kind for Routing {
     type Event = Outcome;
     type Resident = Resident;
 
-    const ASKED: &'static [&'static str] = &["pick"];
+    const ASKED: &'static [Hook] = &[Hook::waited("pick")];
 
     fn bind(store: &mut Store<GuestState>, instance: &component::Instance) -> wasmtime::Result<RoutingCalls> {
         RoutingCalls::bind(store, instance)

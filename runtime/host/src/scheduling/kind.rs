@@ -2,7 +2,11 @@ use wasmtime::{Store, component};
 
 use super::{Event, QueueTable, RANKED_MAX, Resident, calls::SchedulingCalls};
 use crate::{
-    CallError, HostError, Strategy, description::BATCH_MAX, guest_state::GuestState, instance::Instance, kind::Kind,
+    CallError, HostError, Strategy,
+    description::BATCH_MAX,
+    guest_state::GuestState,
+    instance::Instance,
+    kind::{Hook, Kind},
 };
 use switchyard_types::Interests;
 
@@ -19,7 +23,7 @@ impl Kind for Scheduling {
     type Event = Event;
     type Resident = Resident;
 
-    const ASKED: &'static [&'static str] = &["submit", "failed"];
+    const ASKED: &'static [Hook] = &[Hook::waited("submit"), Hook::waited("failed")];
 
     fn bind(store: &mut Store<GuestState>, instance: &component::Instance) -> wasmtime::Result<SchedulingCalls> {
         SchedulingCalls::bind(store, instance)

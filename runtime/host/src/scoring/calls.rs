@@ -14,6 +14,14 @@ use crate::{
     instance::{CallClass, Instance},
 };
 
+/// Bytes of a score with as many parts and findings, and sentences as long, as the contract takes them.
+const SCORE_BYTES_MAX: usize = size_of::<Score>()
+    + NAME_BYTES_MAX
+    + PARTS_MAX * (size_of::<Part>() + NAME_BYTES_MAX + SENTENCE_BYTES_MAX)
+    + FINDINGS_MAX * (size_of::<Finding>() + 2 * SENTENCE_BYTES_MAX);
+/// Bytes of the longest answer: 11 MiB.
+const SCORES_BYTES_MAX: usize = SCORES_MAX * SCORE_BYTES_MAX;
+
 /// The functions of `switchyard:scoring/scoring@0.1.0` in one instance.
 pub(crate) struct ScoringCalls {
     score: TypedFunc<(u64, &'static [Table]), (Vec<Score>,)>,
@@ -31,7 +39,8 @@ impl ScoringCalls {
 /// The hooks, each with its budget.
 impl Instance<ScoringCalls> {
     pub(crate) fn score(&mut self, now_ms: u64, tables: &[Table]) -> Result<Vec<Score>, CallError> {
-        let (scores,) = self.call(CallClass::Batched, |calls, store| calls.score.call(store, (now_ms, tables)))?;
+        let score = |calls: &ScoringCalls, store: &mut Store<GuestState>| calls.score.call(store, (now_ms, tables));
+        let (scores,) = self.call_copying(CallClass::Batched, SCORES_BYTES_MAX, score)?;
         at_most("scores", scores.len(), SCORES_MAX)?;
         scores.into_iter().map(checked).collect()
     }

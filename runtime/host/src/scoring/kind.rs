@@ -2,7 +2,12 @@ use switchyard_types::Interests;
 use wasmtime::{Store, component};
 
 use super::{Resident, ScoreTable, calls::ScoringCalls};
-use crate::{CallError, HostError, Strategy, guest_state::GuestState, instance::Instance, kind::Kind};
+use crate::{
+    CallError, HostError, Strategy,
+    guest_state::GuestState,
+    instance::Instance,
+    kind::{Hook, Kind},
+};
 
 /// Scoring, as the machinery of all kinds sees it.
 pub(crate) struct Scoring;
@@ -17,7 +22,7 @@ impl Kind for Scoring {
     type Event = ();
     type Resident = Resident;
 
-    const ASKED: &'static [&'static str] = &["score"];
+    const ASKED: &'static [Hook] = &[Hook::batched("score")];
 
     fn bind(store: &mut Store<GuestState>, instance: &component::Instance) -> wasmtime::Result<ScoringCalls> {
         ScoringCalls::bind(store, instance)

@@ -11,8 +11,8 @@ pub(crate) use kind::Scoring;
 pub use slot::ScoringSlot;
 pub use table::ScoreTable;
 pub use types::{
-    COLUMNS_MAX, Column, FINDINGS_MAX, Finding, Load, NAME_BYTES_MAX, PARTS_MAX, Part, ROWS_MAX, Resident, SCORES_MAX,
-    SENTENCE_BYTES_MAX, Score, TABLES_MAX, Table, Values,
+    Column, FINDINGS_MAX, Finding, Load, NAME_BYTES_MAX, PARTS_MAX, Part, Resident, SCORES_MAX, SENTENCE_BYTES_MAX,
+    Score, Table, Values,
 };
 
 pub use crate::alerting::{Severity, Texts};

@@ -21,7 +21,7 @@ impl ScoringSlot {
         self.0.wants() != 0
     }
 
-    /// Asks for scores, and applies the answer while the decisions are locked. At most [`TABLES_MAX`](super::TABLES_MAX) tables.
+    /// Asks for scores, and applies the answer while the decisions are locked.
     ///
     /// `apply` gets none where no usable answer came: no strategy, a busy shard, a quarantine, a failed call.
     pub fn score<R>(&self, now_ms: u64, tables: &[Table], apply: impl FnOnce(Option<&[Score]>) -> R) -> R {

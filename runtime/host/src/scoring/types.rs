@@ -3,12 +3,6 @@ use wasmtime::component::{ComponentType, Lift, Lower};
 
 use crate::alerting::{Severity, Texts};
 
-/// Tables of one call.
-pub const TABLES_MAX: usize = 16;
-/// Columns of a table.
-pub const COLUMNS_MAX: usize = 32;
-/// Rows of a table.
-pub const ROWS_MAX: usize = 4_096;
 /// Scores of one answer.
 pub const SCORES_MAX: usize = 256;
 /// Parts of a score.

@@ -60,7 +60,7 @@ impl<K: Kind> Default for Cell<K> {
             backlog: Vec::with_capacity(BATCH_MAX as usize),
             tee: None,
             window: FailureWindow::default(),
-            asked: K::ASKED.iter().map(|_| HookMeter::new(false)).collect(),
+            asked: K::ASKED.iter().map(|hook| HookMeter::new(!hook.waited)).collect(),
             batched: HookMeter::new(true),
             ticks: HookMeter::new(true),
             next_tick_ms: 0,

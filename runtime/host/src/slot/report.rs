@@ -63,7 +63,7 @@ impl<K: Kind> Slot<K> {
         if quarantined {
             shards.quarantined = shards.shards;
         }
-        let asked = K::ASKED.iter().enumerate().map(|(hook, name)| ((*name).to_owned(), self.asked(hook)));
+        let asked = K::ASKED.iter().enumerate().map(|(at, hook)| (hook.name.to_owned(), self.asked(at)));
         let batched = [("observe", observe), ("tick", tick)].map(|(name, total)| (name.to_owned(), total.finish()));
         let hooks = asked.chain(batched).collect();
         let history = shared.history.lock();

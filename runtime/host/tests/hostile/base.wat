@@ -3,7 +3,7 @@
 (module
   (import "switchyard:lifecycle/host@0.1.0" "log" (func $log (param i32 i32 i32)))
   (import "switchyard:lifecycle/host@0.1.0" "count" (func $count (param i32 i64)))
-  (memory (export "memory") 4)
+  (memory (export "memory") 16)
   (global $heap (mut i32) (i32.const 65536))
   ;; Calls of `store`: a hostile guest can wait until the self-test is over.
   (global $stores (mut i64) (i64.const 0))
@@ -67,7 +67,7 @@
   ;; description: name, version, kinds, schema, default, state-format, interests, counters, gauges
   (data (i32.const 256) "\00\08\00\00\07\00\00\00" "\10\08\00\00\05\00\00\00" "\00\06\00\00\01\00\00\00"
     "\20\08\00\00\0f\00\00\00" "\30\08\00\00\02\00\00\00" "\00\00\00\00\00\00\00\00\00\00\00\00"
-    "\10\06\00\00\01\00\00\00" "\40\00\00\00" "\00\00\00\00\00\00\00\00" "\00\00\00\00\00\00\00\00" "\00\00\00\00"
+    "\10\06\00\00\01\00\00\00" "\40\00\00\00" "\00\00\00\00\00\00\00\00" "\00\00\00\00"
     "\20\06\00\00\01\00\00\00" "\00\00\00\00\00\00\00\00")
   ;; ok
   (data (i32.const 512) "\00\00\00\00\00\00\00\00\00\00\00\00")

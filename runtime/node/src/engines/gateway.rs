@@ -1,6 +1,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use switchyard_gateway::{Gateway, GatewayConfig, GatewayError, GatewayService};
+use switchyard_host::KeyedHash;
 use switchyard_types::{RouteName, SlotId, StrategyKind, route::DeclaredRoute};
 use tokio::runtime::Handle;
 
@@ -27,9 +28,10 @@ pub(crate) struct Taken {
 /// The gateway, without routes, and what gives it some.
 pub(super) async fn start(ground: &Ground<'_>) -> Result<(Engine, SetRoutes), NodeError> {
     let failed = |source: GatewayError| NodeError::Engine { engine: "gateway", source: source.into() };
+    let hash = KeyedHash::new(ground.secret);
     let usual = GatewayConfig::default();
     let connections_max = usual.connections_max.min(ground.clients_max);
-    let config = GatewayConfig { drain_ms: DRAIN_MS, connections_max, ..usual };
+    let config = GatewayConfig { drain_ms: DRAIN_MS, connections_max, hash, ..usual };
     let gateway = Gateway::new(ground.host, config, Handle::current());
     let (listener, address) = listen("HTTP of the gateway", ground.config.gateway_listen).await?;
     let (slot, figures, routes) = (gateway.whole(), gateway.clone(), gateway.clone());

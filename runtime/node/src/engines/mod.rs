@@ -3,6 +3,7 @@
 
 mod cache;
 mod gateway;
+mod slots;
 mod tasks;
 mod telemetry;
 

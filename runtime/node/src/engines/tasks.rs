@@ -19,9 +19,8 @@ const QUEUE: &str = "tasks/tasks.redb";
 
 /// The task queue, and what the node's own HTTP listener says of it.
 pub(super) async fn start(ground: &Ground<'_>) -> Result<(Engine, Routes), NodeError> {
-    let failed = |source: TasksError| NodeError::Engine { engine: "tasks", source: source.into() };
     let tasks = TasksConfig { durability: ground.config.durability, ..TasksConfig::new(ground.folder.join(QUEUE)) };
-    let tasks = open(ground.host, &tasks).await?.map_err(failed)?;
+    let tasks = open(ground.host, &tasks).await?;
     let (listener, address) = listen("the Faktory protocol", ground.config.faktory_listen).await?;
     let (routes, figures, slot) = (switchyard_tasks::router(tasks.clone()), tasks.clone(), tasks.slot().clone());
     let service = TasksService::new(tasks, listener);
@@ -36,16 +35,23 @@ pub(super) async fn start(ground: &Ground<'_>) -> Result<(Engine, Routes), NodeE
 }
 
 /// Opens the queue. The data folder is this node's alone, so whoever still holds the queue's file is a node that has just
-/// stopped in this process, whose last handles are on their way out.
-async fn open(host: &Host, config: &TasksConfig) -> Result<Result<Tasks, TasksError>, NodeError> {
+/// stopped in this process, whose last handles are on their way out. Where the files cannot be opened at all, the node starts
+/// all the same: the other engines have nothing to do with it, and the queue opens when it can.
+async fn open(host: &Host, config: &TasksConfig) -> Result<Tasks, NodeError> {
     let deadline = Instant::now() + CLOSING_MAX;
     loop {
         let (host, config) = (host.clone(), config.clone());
+        let last = Instant::now() >= deadline;
         // It reads its files.
-        let opened = spawn_blocking(move || Tasks::open(&host, config)).await.map_err(NodeError::Broken)?;
-        match opened {
-            Err(TasksError::Locked { .. }) if Instant::now() < deadline => sleep(CLOSING_POLL).await,
-            opened => return Ok(opened),
+        let opened = spawn_blocking(move || match Tasks::open(&host, config.clone()) {
+            Err(TasksError::Locked { .. }) if !last => Ok(None),
+            Err(_) => Tasks::open_in_time(&host, config).map(Some),
+            Ok(tasks) => Ok(Some(tasks)),
+        });
+        let failed = |source: TasksError| NodeError::Engine { engine: "tasks", source: source.into() };
+        match opened.await.map_err(NodeError::Broken)?.map_err(failed)? {
+            Some(tasks) => return Ok(tasks),
+            None => sleep(CLOSING_POLL).await,
         }
     }
 }

@@ -4,9 +4,10 @@ use switchyard_host::StrategySlot;
 use switchyard_telemetry::{Telemetry, TelemetryConfig, TelemetryError, TelemetryService, alerting::WebhookConfig};
 use switchyard_types::{Figure, SlotId, StrategyKind};
 
-use super::{Engine, Ground, Routes, listen};
+use super::{Engine, Ground, Routes, listen, slots};
 use crate::NodeError;
 
+const NAME: &str = "telemetry";
 /// In the node's folder.
 const ALERTS: &str = "alerts.json";
 
@@ -19,21 +20,24 @@ pub(super) async fn start(ground: &Ground<'_>, routes: Routes, others: &[&Engine
     let config = TelemetryConfig { alerts_file, webhook, ..TelemetryConfig::default() };
     let telemetry = Telemetry::new(ground.host, config);
     for engine in others {
-        let figures = Arc::clone(&engine.figures);
-        telemetry.source(engine.name, move || figures());
+        let (figures, decided) = (Arc::clone(&engine.figures), engine.slots.clone());
+        telemetry.source(engine.name, move || [figures(), slots::list(&decided)].concat());
     }
+    // Its own figures it has anyway.
+    let (own, decided) = (own_slots(&telemetry), own_slots(&telemetry));
+    telemetry.source(NAME, move || slots::list(&decided));
     let (listener, address) = listen("HTTP", ground.config.http_listen).await?;
     let service = TelemetryService::new(telemetry.clone(), listener).map_err(failed)?.with_routes(routes);
     Ok(Engine {
-        name: "telemetry",
-        slots: slots(&telemetry),
+        name: NAME,
+        slots: own,
         listeners: vec![("http", address)],
         figures: Arc::new(move || list(&telemetry)),
         run: Box::new(|shutdown| Box::pin(async move { service.run(shutdown).await.map_err(Into::into) })),
     })
 }
 
-fn slots(telemetry: &Telemetry) -> Vec<(SlotId, Arc<dyn StrategySlot>)> {
+fn own_slots(telemetry: &Telemetry) -> Vec<(SlotId, Arc<dyn StrategySlot>)> {
     let whole = |kind| SlotId { kind, target: String::new() };
     vec![
         (whole(StrategyKind::Alerting), Arc::new(telemetry.alerting_slot().clone())),

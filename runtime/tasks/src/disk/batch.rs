@@ -9,6 +9,8 @@ pub(crate) struct Batch {
     pub(crate) puts: Vec<(TaskId, Vec<u8>, Option<Bytes>)>,
     pub(crate) removes: Vec<TaskId>,
     pub(crate) paused: Vec<(String, bool)>,
+    /// What tasks do not have in memory of their last failures.
+    pub(crate) details: Vec<(TaskId, Bytes)>,
     pub(crate) next_id: u64,
     /// What the clock of the tasks said: it goes on from there.
     pub(crate) clock_ms: u64,
@@ -33,6 +35,11 @@ impl Batch {
             put_bytes(out, queue.as_bytes());
             out.put_u8(u8::from(*paused));
         }
+        out.put_u32_le(self.details.len() as u32);
+        for (id, detail) in &self.details {
+            out.put_u64_le(id.0);
+            put_bytes(out, detail);
+        }
     }
 
     pub(super) fn read(mut bytes: &[u8]) -> Result<Self, TryGetError> {
@@ -50,6 +57,9 @@ impl Batch {
         for _ in 0..input.try_get_u32_le()? {
             let queue = String::from_utf8_lossy(&get_bytes(input)?).into_owned();
             batch.paused.push((queue, input.try_get_u8()? == 1));
+        }
+        for _ in 0..input.try_get_u32_le()? {
+            batch.details.push((TaskId(input.try_get_u64_le()?), Bytes::from(get_bytes(input)?)));
         }
         Ok(batch)
     }
@@ -77,7 +87,8 @@ mod tests {
     fn a_batch_is_read_as_it_was_written_and_never_in_part() {
         let puts = vec![(TaskId(1), b"r".to_vec(), Some(Bytes::from_static(b"job"))), (TaskId(u64::MAX), vec![], None)];
         let paused = vec![("a".to_owned(), true), (String::new(), false)];
-        let batch = Batch { puts, removes: vec![TaskId(7)], paused, next_id: 9, clock_ms: 8 };
+        let details = vec![(TaskId(1), Bytes::from_static(b"why"))];
+        let batch = Batch { puts, removes: vec![TaskId(7)], paused, details, next_id: 9, clock_ms: 8 };
         let mut bytes = Vec::new();
         batch.write(&mut bytes);
         assert_eq!(Batch::read(&bytes).unwrap(), batch);

@@ -65,7 +65,8 @@ pub(crate) fn encode(task: &Task, now_ms: u64, wall_ms: u64) -> Result<Vec<u8>, 
         phase: save(&task.phase, now_ms),
         failure: task.failure.as_deref().map(Cow::Borrowed),
     };
-    serde_json::to_vec(&record).map_err(TasksError::disk)
+    let wrong = |error| TasksError::Format(format!("task {} cannot be written: {error}", task.id));
+    serde_json::to_vec(&record).map_err(wrong)
 }
 
 fn save(phase: &Phase, now_ms: u64) -> Saved<'_> {

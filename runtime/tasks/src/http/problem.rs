@@ -31,7 +31,7 @@ impl From<TasksError> for Problem {
                 ErrorCode::Conflict
             }
             TasksError::Full(_) => ErrorCode::Busy,
-            TasksError::Failed => ErrorCode::Unavailable,
+            TasksError::Failed { .. } => ErrorCode::Unavailable,
             TasksError::Locked { .. }
             | TasksError::Format(_)
             | TasksError::Disk(_)

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use switchyard_host::scheduling::QueueView;
+use switchyard_host::scheduling::{EventKind, QueueView};
 
 use super::{Change, State, Ticket, queue::Queue};
 use crate::{
@@ -47,6 +47,16 @@ impl State {
         self.next_id += 1;
         let queue = self.index.queues.get(queue).map(Queue::view).unwrap_or_default();
         Ok(Invited { id, accepted_ms: now_ms, queue })
+    }
+
+    /// Takes back a job that nobody was answered for. False: it is in already.
+    pub(crate) fn withdraw(&mut self, id: TaskId) -> bool {
+        let arriving = self.tasks.get(&id).is_some_and(|task| matches!(task.phase, Phase::Arriving { .. }));
+        if arriving {
+            self.tell(id, EventKind::Removed, |_| 0);
+            self.remove(id);
+        }
+        arriving
     }
 
     /// Takes a job. Nobody gets it before it is as safe as was promised: else it might run, be lost, and be pushed again.

@@ -14,6 +14,7 @@ mod settle;
 #[cfg(test)]
 mod tests;
 mod told;
+mod unhurried;
 mod waiters;
 
 use std::{
@@ -29,12 +30,17 @@ pub(crate) use self::{
     settle::{Failing, LOST},
     waiters::{Handout, WaiterId},
 };
-use self::{index::Index, waiters::Waiters};
+use self::{index::Index, unhurried::Unhurried, waiters::Waiters};
+use switchyard_host::scheduling::EventKind;
+
 use crate::{
     LeaseId, TaskId, TasksError,
     disk::Batch,
     task::{Phase, Task},
 };
+
+/// Unhurried changes beyond which nothing more gathers.
+const UNHURRIED_MAX: usize = 256;
 
 /// Bounds that the state keeps.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +57,8 @@ pub(crate) enum Change {
     Arrive(TaskId, bytes::Bytes),
     /// A task that has changed or is gone.
     Touch(TaskId),
+    /// More of a failure than the task has in memory.
+    Detail(TaskId, bytes::Bytes),
     /// A queue that hands nothing out, or does again.
     Pause(Arc<str>, bool),
 }
@@ -61,7 +69,7 @@ pub(crate) enum Work {
     Nothing,
     /// It can gather for a while.
     Unhurried,
-    /// Somebody waits for it.
+    /// Somebody waits for it, or it has gathered.
     Waited,
 }
 
@@ -85,7 +93,7 @@ pub(crate) struct State {
     staged: VecDeque<Change>,
     /// Tasks that were handed out and not written since: nobody waits for it. A task that is done soon is not written at
     /// all meanwhile, which is half of what a worker would else have to wait for.
-    unhurried: HashSet<TaskId>,
+    unhurried: Unhurried,
     /// Changes staged since the start.
     tickets: u64,
     /// Workers to be answered once the lock is released.
@@ -108,36 +116,47 @@ pub(crate) struct Totals {
 }
 
 impl State {
-    /// The state as a file had it.
-    pub(crate) fn new(limits: Limits, next_id: u64, tasks: Vec<Task>, paused: Vec<String>) -> Self {
-        let mut state = Self {
+    /// No task.
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
             limits,
             tasks: BTreeMap::new(),
             index: Index::default(),
             waiters: Waiters::default(),
             events: EventBuffer::default(),
             ranked: None,
-            next_id,
+            next_id: 1,
             next_lease: 1,
             staged: VecDeque::new(),
-            unhurried: HashSet::new(),
+            unhurried: Unhurried::default(),
             tickets: 0,
             handouts: Vec::new(),
             totals: Totals::default(),
-        };
+        }
+    }
+
+    /// Takes up what a file had. A strategy may be there already: it is told.
+    pub(crate) fn take_up(&mut self, next_id: u64, tasks: Vec<Task>, paused: impl IntoIterator<Item = String>) {
+        self.next_id = self.next_id.max(next_id);
         for task in tasks {
-            state.next_id = state.next_id.max(task.id.0 + 1);
-            state.next_lease = state.next_lease.max(task.lease().map_or(0, |lease| lease.id.0) + 1);
-            let queue = state.index.intern(&task.queue);
+            self.next_id = self.next_id.max(task.id.0 + 1);
+            self.next_lease = self.next_lease.max(task.lease().map_or(0, |lease| lease.id.0) + 1);
+            let queue = self.index.intern(&task.queue);
             let task = Task { queue, ..task };
-            state.index.add(&task);
-            state.tasks.insert(task.id, task);
+            let (id, is_held, is_dead) = (task.id, task.lease().is_some(), matches!(task.phase, Phase::Dead { .. }));
+            self.index.add(&task);
+            self.tasks.insert(id, task);
+            if !is_dead {
+                self.tell(id, EventKind::Placed, |_| 0);
+            }
+            if is_held {
+                self.tell(id, EventKind::Started, |_| 0);
+            }
         }
         for queue in paused {
-            let name = state.index.intern(&queue);
-            state.index.queue_mut(&name).paused = true;
+            let name = self.index.intern(&queue);
+            self.index.queue_mut(&name).paused = true;
         }
-        state
     }
 
     pub(crate) fn task(&self, id: TaskId) -> Option<&Task> {
@@ -184,10 +203,10 @@ impl State {
     }
 
     pub(crate) fn work(&self) -> Work {
-        match (self.staged.is_empty(), self.unhurried.is_empty()) {
-            (false, _) => Work::Waited,
-            (true, false) => Work::Unhurried,
-            (true, true) => Work::Nothing,
+        match (self.staged.is_empty(), self.unhurried.len()) {
+            (true, 0) => Work::Nothing,
+            (true, gathered) if gathered < UNHURRIED_MAX => Work::Unhurried,
+            _ => Work::Waited,
         }
     }
 
@@ -202,19 +221,23 @@ impl State {
         max: usize,
         encode: impl Fn(&Task) -> Result<Vec<u8>, TasksError>,
     ) -> Result<(Batch, Vec<TaskId>, Ticket), TasksError> {
-        let taken = max.min(self.staged.len());
         let mut batch = Batch { next_id: self.next_id, ..Batch::default() };
         let mut arriving = Vec::new();
-        // Tasks that are gone have a change of their own.
-        let unhurried = std::mem::take(&mut self.unhurried);
-        for task in unhurried.iter().filter_map(|id| self.tasks.get(id)) {
+        // Half of a batch at least is for what nobody waits for, so that it is not put off for ever. Tasks that are gone have
+        // a change of their own.
+        let waited = self.staged.len().min(max - self.unhurried.len().min(max / 2));
+        let mut seen: HashSet<TaskId> = self.unhurried.take(max - waited).into_iter().collect();
+        for task in seen.iter().filter_map(|id| self.tasks.get(id)) {
             batch.puts.push((task.id, encode(task)?, None));
         }
-        let mut seen = unhurried;
-        for change in self.staged.drain(..taken) {
+        for change in self.staged.drain(..waited) {
             let (id, job) = match change {
                 Change::Arrive(id, job) => (id, Some(job)),
                 Change::Touch(id) => (id, None),
+                Change::Detail(id, detail) => {
+                    batch.details.extend(self.tasks.contains_key(&id).then_some((id, detail)));
+                    continue;
+                }
                 Change::Pause(queue, paused) => {
                     batch.paused.push((queue.to_string(), paused));
                     continue;
@@ -224,6 +247,7 @@ impl State {
             if !seen.insert(id) {
                 continue;
             }
+            self.unhurried.remove(&id);
             arriving.extend(job.is_some().then_some(id));
             match self.tasks.get(&id) {
                 Some(task) => batch.puts.push((id, encode(task)?, job)),

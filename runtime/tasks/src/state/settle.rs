@@ -1,6 +1,6 @@
 use switchyard_host::scheduling::EventKind;
 
-use super::{Claim, State, Ticket};
+use super::{Change, Claim, State, Ticket};
 use crate::{
     LeaseId, TaskId,
     job::Hints,
@@ -74,7 +74,12 @@ impl State {
         queue.failed += 1;
         queue.lost += lost;
         task.attempt = failing.attempt;
-        task.failure = Some(Box::new(failure));
+        task.failure = Some(Box::new(failure.brief()));
+        // Before the task itself, so that whoever waits for that has this too.
+        if let Some(detail) = failure.detail() {
+            self.staged.push_back(Change::Detail(id, detail));
+            self.tickets += 1;
+        }
         match retry {
             Retry::Again(placement) => Some(self.place(now_ms, id, placement)),
             // As Faktory has it: no retry wanted, no memory wanted.

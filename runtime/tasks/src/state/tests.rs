@@ -19,11 +19,11 @@ const QUEUES: [&str; 2] = ["a", "b"];
 const WORKERS: [&str; 2] = ["w", "x"];
 const START_MS: u64 = 1_000_000;
 
-fn empty() -> State {
-    State::new(LIMITS, 1, Vec::new(), Vec::new())
+pub(super) fn empty() -> State {
+    State::new(LIMITS)
 }
 
-fn arrival(queue: &str, priority: u8, retry: i32, at_ms: Option<u64>) -> Arrival {
+pub(super) fn arrival(queue: &str, priority: u8, retry: i32, at_ms: Option<u64>) -> Arrival {
     let json = format!(
         r#"{{"jid":"12345678","jobtype":"t","args":[],"queue":"{queue}","priority":{priority},"retry":{retry},"reserve_for":60}}"#
     );
@@ -66,13 +66,13 @@ fn write(state: &mut State, now_ms: u64) {
     }
 }
 
-fn pushed(state: &mut State, now_ms: u64, arrival: Arrival) -> TaskId {
+pub(super) fn pushed(state: &mut State, now_ms: u64, arrival: Arrival) -> TaskId {
     let id = arrive(state, now_ms, arrival).unwrap();
     write(state, now_ms);
     id
 }
 
-fn take(state: &mut State, now_ms: u64, worker: &str) -> Option<Handout> {
+pub(super) fn take(state: &mut State, now_ms: u64, worker: &str) -> Option<Handout> {
     let queues = QUEUES.map(Arc::from);
     state.take(now_ms, &Arc::from(worker), &queues)
 }
@@ -280,7 +280,8 @@ fn follow(state: &mut State, model: &mut Model, step: Step) {
             write(state, now_ms);
             let records = state.tasks.values().map(|task| (task.id, disk::encode(task, now_ms, now_ms).unwrap()));
             let tasks = records.map(|(id, record)| disk::decode(id, &record, now_ms, now_ms).unwrap()).collect();
-            *state = State::new(LIMITS, state.next_id, tasks, Vec::new());
+            let next_id = std::mem::replace(state, empty()).next_id;
+            state.take_up(next_id, tasks, []);
         }
     }
 }
@@ -366,7 +367,7 @@ fn the_worker_that_has_waited_longest_is_served_first() {
 
 #[test]
 fn bounds_are_kept() {
-    let mut state = State::new(Limits { tasks_max: 2, dead_max: 1 }, 1, Vec::new(), Vec::new());
+    let mut state = State::new(Limits { tasks_max: 2, dead_max: 1 });
     for _ in 0..2 {
         pushed(&mut state, START_MS, arrival("a", 5, -1, None));
     }
@@ -377,7 +378,7 @@ fn bounds_are_kept() {
     }
     assert_eq!((state.tasks.len(), state.totals.buried_dropped), (1, 1));
     // A new queue takes the place of an empty one, and not that of one that holds something.
-    let mut state = State::new(Limits { tasks_max: 9_999, dead_max: 1 }, 1, Vec::new(), Vec::new());
+    let mut state = State::new(Limits { tasks_max: 9_999, dead_max: 1 });
     pushed(&mut state, START_MS, arrival("keeps", 5, 0, None));
     for n in 0..2_000 {
         let id = pushed(&mut state, START_MS, arrival(&format!("q{n}"), 5, 0, None));

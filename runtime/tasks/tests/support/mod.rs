@@ -64,7 +64,10 @@ impl Serving {
     }
 
     pub(crate) fn open(config: TasksConfig) -> Self {
-        let tasks = Tasks::open(&host(), config).expect("tasks");
+        Self::with(Tasks::open(&host(), config).expect("tasks"))
+    }
+
+    pub(crate) fn with(tasks: Tasks) -> Self {
         let stop = CancellationToken::new();
         let (send, receive) = std::sync::mpsc::channel();
         let (served, stopped) = (tasks.clone(), stop.clone());

@@ -17,6 +17,8 @@ pub enum Evaluation<'a> {
     Answered {
         /// Every series that it was asked about, in order: those that no verdict names are well.
         series: &'a [Series],
+        /// When the last value of each came, on the clock of `now_ms`: what was shown again is not news.
+        touched_ms: &'a [u64],
         /// What it said, each verdict with its series.
         verdicts: &'a [(Series, Verdict)],
     },
@@ -24,6 +26,20 @@ pub enum Evaluation<'a> {
     Degraded(&'a str),
     /// There is none any more: nobody judges, so nothing is wrong.
     Ended,
+}
+
+/// What was shown to the strategy: parallel, ordered by series.
+#[derive(Clone, Copy)]
+struct Shown<'a> {
+    series: &'a [Series],
+    touched_ms: &'a [u64],
+}
+
+impl Shown<'_> {
+    /// When the series' last value came; none: it was not shown.
+    fn touched_ms(&self, series: &Series) -> Option<u64> {
+        self.touched_ms.get(self.series.binary_search(series).ok()?).copied()
+    }
 }
 
 /// Verdicts that had no place.
@@ -39,14 +55,15 @@ pub struct Refused {
 #[derive(Debug, Clone, Default)]
 pub struct AlertBook {
     rules: BTreeMap<String, HashMap<Series, Alert>>,
+    /// Those of the strategy. The host's own has a place of its own: a book that is full must not hide why.
     alerts: usize,
     refused: Refused,
     silence_ms: u64,
 }
 
 impl AlertBook {
-    /// An empty book. An alert whose series is silent, so that the strategy is not asked about it, stays as it is for
-    /// `silence_ms`: clients post once a minute, and after a restart they have to come back first.
+    /// An empty book. An alert whose series is silent, so that the strategy is not asked about it, stays as it is until
+    /// `silence_ms` after its last value: clients post once a minute, and after a restart they have to come back first.
     pub fn new(silence_ms: u64) -> Self {
         Self { silence_ms, ..Self::default() }
     }
@@ -55,7 +72,9 @@ impl AlertBook {
     pub fn evaluate(&mut self, now_ms: u64, evaluation: Evaluation<'_>) -> Vec<Change> {
         self.forget_old(now_ms);
         let mut changes = match evaluation {
-            Evaluation::Answered { series, verdicts } => self.judge(now_ms, series, verdicts),
+            Evaluation::Answered { series, touched_ms, verdicts } => {
+                self.judge(now_ms, Shown { series, touched_ms }, verdicts)
+            }
             Evaluation::Degraded(_) => Vec::new(),
             Evaluation::Ended => self.resolve(now_ms, |_| true),
         };
@@ -67,15 +86,20 @@ impl AlertBook {
 
     /// Puts an alert of an earlier life back. One that is there already stays as it is.
     pub fn restore(&mut self, alert: Alert) {
-        if self.alerts >= ALERTS_MAX {
+        if !self.has_room(&alert.rule) {
             self.refused.full += 1;
             return;
         }
+        let own = alert.rule == DEGRADED_RULE;
         let alerts = self.rules.entry(alert.rule.clone()).or_default();
         if let hash_map::Entry::Vacant(place) = alerts.entry(alert.series.clone()) {
             place.insert(alert);
-            self.alerts += 1;
+            self.alerts += usize::from(!own);
         }
+    }
+
+    fn has_room(&self, rule: &str) -> bool {
+        rule == DEGRADED_RULE || self.alerts < ALERTS_MAX
     }
 
     /// Every alert, by rule.
@@ -93,25 +117,27 @@ impl AlertBook {
         self.refused
     }
 
-    fn judge(&mut self, now_ms: u64, series: &[Series], verdicts: &[(Series, Verdict)]) -> Vec<Change> {
+    fn judge(&mut self, now_ms: u64, shown: Shown<'_>, verdicts: &[(Series, Verdict)]) -> Vec<Change> {
         let worst = self.worst_by_alert(verdicts);
         for alert in self.rules.values_mut().flat_map(HashMap::values_mut) {
-            if series.binary_search(&alert.series).is_ok() {
-                alert.judged_ms = now_ms;
-            }
+            alert.touched_ms = shown.touched_ms(&alert.series).unwrap_or(alert.touched_ms);
         }
         let silence_ms = self.silence_ms;
         let mut changes = self.resolve(now_ms, |alert| {
-            let named = worst.contains_key(&(&*alert.rule, &alert.series));
+            let verdict = worst.get(&(&*alert.rule, &alert.series));
+            let named = verdict.is_some_and(|verdict| counts(verdict, Some(alert)));
             // One that was judged and is not named is well; one that was not is waited for.
-            let judged = || series.binary_search(&alert.series).is_ok();
-            !named && (judged() || now_ms.saturating_sub(alert.judged_ms) > silence_ms)
+            let judged = || shown.touched_ms(&alert.series).is_some();
+            !named && (judged() || now_ms.saturating_sub(alert.touched_ms) > silence_ms)
         });
-        changes.extend(worst.iter().filter_map(|((_, series), verdict)| self.see(now_ms, series, verdict)));
+        changes.extend(worst.iter().filter_map(|((_, series), verdict)| {
+            let touched_ms = shown.touched_ms(series).unwrap_or(now_ms);
+            self.see(now_ms, touched_ms, series, verdict)
+        }));
         changes
     }
 
-    /// One verdict for each rule and series: of several the worst.
+    /// One verdict for each rule and series: of several the worst, and one that begins an alert before one that holds it.
     fn worst_by_alert<'a>(&mut self, verdicts: &'a [(Series, Verdict)]) -> HashMap<(&'a str, &'a Series), &'a Verdict> {
         let mut worst: HashMap<(&str, &Series), &Verdict> = HashMap::new();
         for (series, verdict) in verdicts {
@@ -120,28 +146,30 @@ impl AlertBook {
                 continue;
             }
             let there = worst.entry((&verdict.rule, series)).or_insert(verdict);
-            if verdict.severity > there.severity {
+            if (!verdict.holds, verdict.severity) > (!there.holds, there.severity) {
                 *there = verdict;
             }
         }
         worst
     }
 
-    /// One verdict on one series.
-    fn see(&mut self, now_ms: u64, series: &Series, verdict: &Verdict) -> Option<Change> {
+    /// One verdict on one series, whose last value came at `touched_ms`.
+    fn see(&mut self, now_ms: u64, touched_ms: u64, series: &Series, verdict: &Verdict) -> Option<Change> {
+        let there = self.rules.get(&verdict.rule).and_then(|alerts| alerts.get(series));
+        if !counts(verdict, there) {
+            return None;
+        }
+        if there.is_none() && !self.has_room(&verdict.rule) {
+            self.refused.full += 1;
+            return None;
+        }
+        if there.is_none() {
+            self.alerts += usize::from(verdict.rule != DEGRADED_RULE);
+        }
         let alerts = self.rules.entry(verdict.rule.clone()).or_default();
-        let alert = match alerts.entry(series.clone()) {
-            hash_map::Entry::Occupied(there) => there.into_mut(),
-            hash_map::Entry::Vacant(_) if self.alerts >= ALERTS_MAX => {
-                self.refused.full += 1;
-                return None;
-            }
-            hash_map::Entry::Vacant(place) => {
-                self.alerts += 1;
-                place.insert(Alert::new(now_ms, series, verdict))
-            }
-        };
-        let kind = advance(alert, now_ms, verdict)?;
+        let begun = || Alert::new(now_ms, touched_ms, series, verdict);
+        let alert = alerts.entry(series.clone()).or_insert_with(begun);
+        let kind = advance(alert, now_ms, touched_ms, verdict)?;
         Some(Change { kind, alert: alert.clone() })
     }
 
@@ -170,7 +198,8 @@ impl AlertBook {
         };
         let (rule, reason) = (DEGRADED_RULE.to_owned(), reason.to_owned());
         let (severity, evidence) = (Severity::Error, String::new());
-        self.see(now_ms, &series, &Verdict { rule, series: 0, severity, value: 1.0, for_ms: 0, reason, evidence })
+        let verdict = Verdict { rule, series: 0, severity, holds: false, value: 1.0, for_ms: 0, reason, evidence };
+        self.see(now_ms, now_ms, &series, &verdict)
     }
 
     /// Forgets resolved alerts when they have been kept long enough, or when there is no place for new ones.
@@ -180,7 +209,8 @@ impl AlertBook {
             alerts.retain(|_, alert| alert.is_active() || now_ms.saturating_sub(alert.state_since_ms) < kept_ms);
         }
         self.rules.retain(|_, alerts| !alerts.is_empty());
-        self.alerts = self.rules.values().map(HashMap::len).sum();
+        let of_strategy = self.rules.iter().filter(|(rule, _)| *rule != DEGRADED_RULE);
+        self.alerts = of_strategy.map(|(_, alerts)| alerts.len()).sum();
     }
 }
 
@@ -189,15 +219,21 @@ fn resolved(now_ms: u64, alert: &mut Alert) -> Change {
     Change { kind: ChangeKind::Resolved, alert: alert.clone() }
 }
 
-/// Moves an alert on by a verdict. A resolved one begins anew.
-fn advance(alert: &mut Alert, now_ms: u64, verdict: &Verdict) -> Option<ChangeKind> {
+/// Whether a verdict says anything about an alert: one that only holds says so of what fires alone.
+fn counts(verdict: &Verdict, alert: Option<&Alert>) -> bool {
+    !verdict.holds || alert.is_some_and(|alert| alert.state == Phase::Firing)
+}
+
+/// Moves an alert on by a verdict. A resolved one begins anew. How long it has lasted is told by values, not by evaluations:
+/// the same value shown again proves nothing.
+fn advance(alert: &mut Alert, now_ms: u64, touched_ms: u64, verdict: &Verdict) -> Option<ChangeKind> {
     let severity_before = alert.severity;
     alert.tell(verdict);
     if alert.state == Phase::Resolved {
-        alert.active_since_ms = now_ms;
+        alert.active_since_ms = touched_ms;
         alert.enter(now_ms, Phase::Pending);
     }
-    if alert.state == Phase::Pending && now_ms.saturating_sub(alert.active_since_ms) >= verdict.for_ms {
+    if alert.state == Phase::Pending && touched_ms.saturating_sub(alert.active_since_ms) >= verdict.for_ms {
         alert.enter(now_ms, Phase::Firing);
         return Some(ChangeKind::Fired);
     }

@@ -14,7 +14,8 @@ fn series(number: u8) -> Series {
 
 fn of_rule_named(rule: &str, number: u8, severity: Severity, for_ms: u64) -> (Series, Verdict) {
     let (rule, reason, evidence) = (rule.to_owned(), "because".to_owned(), String::new());
-    (series(number), Verdict { rule, series: number.into(), severity, value: 1.0, for_ms, reason, evidence })
+    let (series, at) = (series(number), number.into());
+    (series, Verdict { rule, series: at, severity, holds: false, value: 1.0, for_ms, reason, evidence })
 }
 
 fn verdict(number: u8, severity: Severity) -> (Series, Verdict) {
@@ -27,8 +28,13 @@ fn at_once(rule: &str, number: u8) -> (Series, Verdict) {
 
 /// All series answer.
 fn answer(book: &mut AlertBook, now_ms: u64, verdicts: &[(Series, Verdict)]) -> Vec<Change> {
+    answer_of(book, now_ms, now_ms, verdicts)
+}
+
+/// The same where values have come last at `touched_ms`.
+fn answer_of(book: &mut AlertBook, now_ms: u64, touched_ms: u64, verdicts: &[(Series, Verdict)]) -> Vec<Change> {
     let series: Vec<_> = (0..4).map(series).collect();
-    book.evaluate(now_ms, Evaluation::Answered { series: &series, verdicts })
+    book.evaluate(now_ms, Evaluation::Answered { series: &series, touched_ms: &[touched_ms; 4], verdicts })
 }
 
 /// What one evaluation brings: verdicts by series, or none because the strategy does not answer.
@@ -148,11 +154,54 @@ fn a_strategy_that_finds_fault_with_everything_is_bounded() {
     let numbered = |n: usize| Series::new("m", vec![("n".into(), format!("{n:06}").into())]);
     let all: Vec<_> = (0..ALERTS_MAX + 50).map(|n| (numbered(n), at_once(RULE, 0).1)).collect();
     let series: Vec<_> = all.iter().map(|(series, _)| series.clone()).collect();
-    let mut answer = |now_ms, verdicts| book.evaluate(now_ms, Evaluation::Answered { series: &series, verdicts }).len();
-    assert_eq!(answer(0, &all[..]), ALERTS_MAX);
-    // Resolved ones make room.
-    assert_eq!((answer(1, &[]), answer(2, &all[..1])), (ALERTS_MAX, 1));
+    let answer = |book: &mut AlertBook, now_ms, verdicts| {
+        let touched_ms = vec![now_ms; series.len()];
+        book.evaluate(now_ms, Evaluation::Answered { series: &series, touched_ms: &touched_ms, verdicts }).len()
+    };
+    assert_eq!(answer(&mut book, 0, &all[..]), ALERTS_MAX);
+    // The host's own alert has its place, also where the book is restored.
+    assert_eq!(ended(&book.evaluate(0, Evaluation::Degraded("it trapped"))), [(DEGRADED_RULE, ChangeKind::Fired)]);
+    let (mut own, others): (Vec<_>, Vec<_>) = book.alerts().cloned().partition(|alert| alert.rule == DEGRADED_RULE);
+    let mut restored = AlertBook::new(SILENCE_MS);
+    others.into_iter().chain(own.drain(..)).for_each(|alert| restored.restore(alert));
+    assert_eq!((degraded(&restored), active(&restored).len(), restored.refused().full), (1, ALERTS_MAX, 0));
+    // It is over with the next answer; resolved ones make room.
+    assert_eq!((answer(&mut book, 1, &[]), answer(&mut book, 2, &all[..1])), (ALERTS_MAX + 1, 1));
     assert_eq!((book.alerts().count(), book.refused().full), (1, 50));
+}
+
+#[test]
+fn what_holds_keeps_what_fires_and_begins_nothing() {
+    let mut book = AlertBook::new(SILENCE_MS);
+    let holds = |number| {
+        let (series, verdict) = verdict(number, Severity::Warning);
+        (series, Verdict { holds: true, ..verdict })
+    };
+    let bad = |number| verdict(number, Severity::Critical);
+    assert!(answer(&mut book, 0, &[holds(0), bad(1), bad(2)]).is_empty());
+    assert_eq!(active(&book).len(), 2, "nothing begins by it");
+    let changes = answer(&mut book, FOR_MS - 1, &[holds(1), bad(2)]);
+    assert_eq!((changes.len(), active(&book).len()), (0, 1), "what is pending ends");
+    let changes = answer(&mut book, FOR_MS, &[holds(1), bad(2)]);
+    assert_eq!(ended(&changes), [(RULE, ChangeKind::Fired)]);
+    let changes = answer(&mut book, FOR_MS + 1, &[holds(2)]);
+    assert_eq!(ended(&changes), [(RULE, ChangeKind::Severity)]);
+    assert!(answer(&mut book, 10 * FOR_MS, &[holds(2)]).is_empty());
+    assert_eq!(active(&book)[0].state, Phase::Firing, "what fires goes on");
+    let both = [bad(2), holds(2)];
+    assert_eq!(answer(&mut book, 11 * FOR_MS, &both)[0].alert.severity, Severity::Critical);
+    assert_eq!(ended(&answer(&mut book, 12 * FOR_MS, &[])), [(RULE, ChangeKind::Resolved)]);
+}
+
+#[test]
+fn the_same_value_shown_again_lets_nothing_ripen() {
+    let mut book = AlertBook::new(SILENCE_MS);
+    let bad = [verdict(1, Severity::Critical)];
+    for now_ms in [0, FOR_MS, 10 * FOR_MS] {
+        assert!(answer_of(&mut book, now_ms, 0, &bad).is_empty(), "only one value has come");
+    }
+    let changes = answer_of(&mut book, 11 * FOR_MS, FOR_MS, &bad);
+    assert_eq!((ended(&changes), changes[0].alert.active_since_ms), (vec![(RULE, ChangeKind::Fired)], 0));
 }
 
 #[test]
@@ -178,7 +227,12 @@ fn without_a_strategy_nothing_is_wrong() {
 fn a_silent_series_is_waited_for() {
     let mut book = AlertBook::new(SILENCE_MS);
     answer(&mut book, 0, &[at_once(RULE, 1)]);
-    let mut silent = |now_ms| book.evaluate(now_ms, Evaluation::Answered { series: &[], verdicts: &[] });
+    // It is shown as long as it is known, and that is no value.
+    assert!(answer_of(&mut book, SILENCE_MS - 1, 0, &[at_once(RULE, 1)]).is_empty());
+    let silent = |book: &mut AlertBook, now_ms| {
+        book.evaluate(now_ms, Evaluation::Answered { series: &[], touched_ms: &[], verdicts: &[] })
+    };
+    let mut silent = |now_ms| silent(&mut book, now_ms);
     assert!(silent(SILENCE_MS).is_empty());
     assert_eq!(ended(&silent(SILENCE_MS + 1)), [(RULE, ChangeKind::Resolved)]);
 }

@@ -1,7 +1,10 @@
+use serde::{Deserialize, Serialize};
+
 use super::Alert;
 
-/// What happened to an alert that somebody may want to know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What happened to an alert that somebody may want to know. In JSON by its name: `fired`, `severity`, `resolved`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ChangeKind {
     /// It fires.
     Fired,

@@ -35,12 +35,13 @@ pub(crate) struct Evaluator {
     counters: Counters,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     /// When the strategy last answered.
     answered_ms: Option<u64>,
-    /// Whether there has been one in this life. Before that, what fires from the last one is waited for.
-    had_strategy: bool,
+    /// Until when a strategy is waited for, one having been there or, after a start, what fires from the last life being worth
+    /// it; none: there is none, and everything has ended.
+    ends_ms: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -65,11 +66,12 @@ impl std::fmt::Debug for Evaluator {
 }
 
 impl Evaluator {
-    pub(crate) fn new(host: &Host, clock: Clock, alerts: Alerts) -> Self {
+    pub(crate) fn new(host: &Host, clock: Clock, alerts: Alerts, silence_ms: u64) -> Self {
         let table = Arc::new(Table::new(clock, alerts.clone()));
         let weak: Arc<dyn AlertTable> = table.clone();
         let slot = AlertingSlot::new(host, Arc::downgrade(&weak), 1, Upkeep::Threads);
-        Self { alerts, table, slot, state: Mutex::default(), counters: Counters::default() }
+        let state = Mutex::new(State { answered_ms: None, ends_ms: Some(clock.now_ms().saturating_add(silence_ms)) });
+        Self { alerts, table, slot, state, counters: Counters::default() }
     }
 
     pub(crate) fn slot(&self) -> &AlertingSlot {
@@ -79,23 +81,28 @@ impl Evaluator {
     /// One evaluation; `read` gives every series' figure since a time. Blocks while the strategy decides.
     pub(crate) fn evaluate(&self, interval: Duration, read: impl FnOnce(u64) -> Vec<Reading>) {
         let mut state = self.state.lock();
+        // A successor that is being staged adopts what is there: nothing changes until it decides.
+        let _turn = self.slot.turn();
         let now_ms = self.table.clock.now_ms();
-        let figures = self.slot.figures();
-        if figures.strategy.is_none() {
-            if std::mem::take(&mut state.had_strategy) {
-                self.tell(now_ms, self.alerts.evaluate(Evaluation::Ended));
-            }
-            return;
+        if self.slot.figures().strategy.is_none() {
+            return self.end(&mut state, now_ms);
         }
-        state.had_strategy = true;
+        state.ends_ms = Some(now_ms);
         let since_ms = state.answered_ms.unwrap_or(now_ms.saturating_sub(interval.as_millis() as u64));
         let rows = self.table.rows(read(since_ms));
-        let changes = match self.ask(now_ms, &rows) {
+        let answer = self.ask(now_ms, &rows);
+        // Nothing is saved between a change and its notices: a node that dies then would never tell.
+        let _told = self.alerts.telling();
+        let changes = match answer {
             Some(verdicts) => {
                 state.answered_ms = Some(now_ms);
                 self.counters.answered.fetch_add(1, Relaxed);
                 let verdicts = rows.name(verdicts);
-                self.alerts.evaluate(Evaluation::Answered { series: &rows.series, verdicts: &verdicts })
+                self.alerts.evaluate(Evaluation::Answered {
+                    series: &rows.series,
+                    touched_ms: &rows.touched_ms,
+                    verdicts: &verdicts,
+                })
             }
             None => {
                 self.counters.unanswered.fetch_add(1, Relaxed);
@@ -103,6 +110,16 @@ impl Evaluator {
             }
         };
         self.tell(now_ms, changes);
+    }
+
+    /// There is no strategy: nobody judges. One that was taken away takes its alerts along at once, and what fires from an
+    /// earlier life is waited for as long as a silent series is.
+    fn end(&self, state: &mut State, now_ms: u64) {
+        if state.ends_ms.is_some_and(|ends_ms| now_ms >= ends_ms) {
+            state.ends_ms = None;
+            let _told = self.alerts.telling();
+            self.tell(now_ms, self.alerts.evaluate(Evaluation::Ended));
+        }
     }
 
     /// The verdicts on all rows; none: the strategy does not answer.

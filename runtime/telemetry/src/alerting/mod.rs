@@ -17,6 +17,7 @@ mod numbers;
 mod payload;
 mod queue;
 mod rows;
+mod saved;
 mod table;
 mod webhook;
 

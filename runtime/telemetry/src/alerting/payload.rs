@@ -64,27 +64,24 @@ impl PayloadAlert {
     fn of(notification: &Notification) -> Self {
         let notice = &notification.notice;
         let alert = &notice.change.alert;
-        let series = alert.series.labels().iter().map(|(name, value)| (name.to_string(), value.to_string()));
-        let mut labels: BTreeMap<_, _> = series.collect();
-        labels.insert("alertname".to_owned(), alert.rule.clone());
-        labels.insert("metric".to_owned(), alert.series.metric().to_string());
-        labels.insert("severity".to_owned(), alert.severity.name().to_lowercase());
         let annotations = [
             ("summary", notice.title.clone()),
             ("description", notice.text.clone()),
             ("evidence", alert.evidence.clone()),
+            // Not a label: those are the alert's identity, and this one changes while it fires.
+            ("severity", alert.severity.name().to_lowercase()),
             ("value", alert.value.to_string()),
         ];
         // Alertmanager's receivers show what is there: an empty line is worse than none.
         let annotations = annotations.into_iter().filter(|(_, text)| !text.is_empty());
         Self {
             status: if alert.state == Phase::Resolved { "resolved" } else { "firing" },
-            labels,
+            labels: alert.labels(),
             annotations: annotations.map(|(name, text)| (name.to_owned(), text)).collect(),
             starts_at: rfc3339(notification.starts_unix_ms),
             ends_at: notification.ends_unix_ms.map_or_else(|| NO_TIME.to_owned(), rfc3339),
             generator_url: "",
-            fingerprint: format!("{:016x}", alert.series.fingerprint()),
+            fingerprint: format!("{:016x}", alert.fingerprint()),
         }
     }
 }

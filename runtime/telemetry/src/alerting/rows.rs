@@ -1,18 +1,24 @@
 use std::collections::HashMap;
 
-use switchyard_host::alerting::{Columns, ROWS_MAX, Verdict};
+use switchyard_host::alerting::{Columns, Verdict};
 
 use super::numbers::Numbers;
 use crate::{Reading, Series};
 
-/// Bytes of names and labels in one call: far below the memory that an instance may have.
-const CALL_TEXT_BYTES_MAX: usize = 4 << 20;
+/// Rows of one call, far fewer than the contract allows: where every row breaks sixteen rules the answer still holds all verdicts.
+/// A call has 10 ms of processor time, and one verdict with its sentences takes some microseconds of it: more rows a call
+/// would stop a strategy on the day on which everything is wrong. A call costs 10 microseconds beside them.
+const CALL_ROWS_MAX: usize = 256;
+/// Bytes of names and labels in one call, for the same reason: they are looked at too.
+const CALL_TEXT_BYTES_MAX: usize = 256 << 10;
 
 /// What one evaluation is about: parallel, ordered by series, so that a series is always in the same place of the same
 /// call as long as none is added or removed.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     pub(super) series: Vec<Series>,
+    /// When the last value of each came.
+    pub(super) touched_ms: Vec<u64>,
     numbers: Vec<u64>,
     values: Vec<f64>,
 }
@@ -21,8 +27,9 @@ impl Rows {
     /// Rows of these readings, which are ordered.
     pub(super) fn of(readings: Vec<Reading>, numbers: &mut Numbers) -> Self {
         let values = readings.iter().map(|reading| reading.value).collect();
+        let touched_ms = readings.iter().map(|reading| reading.at_ms).collect();
         let series: Vec<_> = readings.into_iter().map(|reading| reading.series).collect();
-        Self { numbers: series.iter().map(|series| numbers.of(series)).collect(), values, series }
+        Self { numbers: series.iter().map(|series| numbers.of(series)).collect(), values, touched_ms, series }
     }
 
     /// As they cross, within the bounds of a call. One call at least: a strategy is asked also where there is nothing.
@@ -59,7 +66,7 @@ struct Call {
 
 impl Call {
     fn is_full(&self) -> bool {
-        self.columns.series.len() >= ROWS_MAX || self.columns.texts.bytes.len() >= CALL_TEXT_BYTES_MAX
+        self.columns.series.len() >= CALL_ROWS_MAX || self.columns.texts.bytes.len() >= CALL_TEXT_BYTES_MAX
     }
 
     fn push(&mut self, series: &Series, number: u64, value: f64) {
@@ -85,7 +92,7 @@ mod tests {
     fn rows(count: usize) -> Rows {
         let series =
             |n: usize| Series::new("m", vec![("b".into(), "x\"".into()), ("a".into(), format!("{n:05}").into())]);
-        let readings = (0..count).map(|n| Reading { series: series(n), value: n as f64 }).collect();
+        let readings = (0..count).map(|n| Reading { series: series(n), value: n as f64, at_ms: 0 }).collect();
         Rows::of(readings, &mut Numbers::default())
     }
 
@@ -103,7 +110,7 @@ mod tests {
     fn a_call_is_bounded_and_there_is_one_at_least() {
         let lengths = |count| rows(count).calls().iter().map(|call| call.series.len()).collect::<Vec<_>>();
         assert_eq!(lengths(0), [0]);
-        assert_eq!(lengths(ROWS_MAX), [ROWS_MAX]);
-        assert_eq!(lengths(2 * ROWS_MAX + 1), [ROWS_MAX, ROWS_MAX, 1]);
+        assert_eq!(lengths(CALL_ROWS_MAX), [CALL_ROWS_MAX]);
+        assert_eq!(lengths(2 * CALL_ROWS_MAX + 1), [CALL_ROWS_MAX, CALL_ROWS_MAX, 1]);
     }
 }

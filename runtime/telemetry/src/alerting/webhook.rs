@@ -7,6 +7,7 @@ use std::{
 };
 
 use reqwest::{Client, StatusCode, Url};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{client, payload::Payload, queue::Queue};
@@ -35,6 +36,8 @@ pub(crate) struct Webhook {
     url: Url,
     queue: Arc<Queue>,
     counters: Arc<WebhookCounters>,
+    /// Told when less waits than before: that is worth saving.
+    changed: Arc<Notify>,
 }
 
 /// What became of changes that the webhook was to be told.
@@ -59,26 +62,30 @@ impl Webhook {
         config: &WebhookConfig,
         queue: Arc<Queue>,
         counters: Arc<WebhookCounters>,
+        changed: Arc<Notify>,
     ) -> Result<Self, TelemetryError> {
         let (client, url) = client::client(config)?;
-        Ok(Self { client, url, queue, counters })
+        Ok(Self { client, url, queue, counters, changed })
     }
 
-    /// Posts until `stop`. What then still waits is not posted.
+    /// Posts until `stop`. What then still waits is told after the next start, where it is saved; what was on its way then
+    /// may be told twice.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let posting = async {
             loop {
                 let batch = self.queue.next().await;
-                let delivered = self.deliver(&Payload::of(&batch)).await;
+                let delivered = self.deliver(&Payload::of(&batch.changes)).await;
+                self.queue.settle(&batch);
                 let counter = if delivered { &self.counters.sent } else { &self.counters.failed };
-                counter.fetch_add(batch.len() as u64, Ordering::Relaxed);
+                counter.fetch_add(batch.changes.len() as u64, Ordering::Relaxed);
+                self.changed.notify_one();
             }
         };
         // The posting never ends by itself.
         let _: Option<()> = stop.run_until_cancelled(posting).await;
         let waiting = self.queue.len();
         if waiting > 0 {
-            tracing::warn!(waiting, "changes of alerts were not told to the webhook before the stop");
+            tracing::warn!(waiting, "changes of alerts still wait for the webhook: they are told after the next start");
         }
     }
 

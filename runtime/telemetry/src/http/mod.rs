@@ -1,5 +1,6 @@
 //! What is served, and how its errors look.
 
+mod alerts;
 mod problem;
 mod router;
 

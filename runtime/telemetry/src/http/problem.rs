@@ -20,6 +20,14 @@ impl Problem {
         Self { status, public: ApiError { code, message, stage: None, details: Vec::new() } }
     }
 
+    pub(super) fn invalid(message: impl fmt::Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, message)
+    }
+
+    pub(super) fn expired(message: impl fmt::Display) -> Self {
+        Self::new(StatusCode::GONE, ErrorCode::Expired, message)
+    }
+
     pub(super) fn not_found(message: impl fmt::Display) -> Self {
         Self::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, message)
     }

@@ -9,8 +9,8 @@ use axum::{
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::problem::Problem;
-use crate::{Telemetry, alerting::ListedAlert, exposition::Format, otlp, overview::Overview, scoring::ScoreEntry};
+use super::{alerts, problem::Problem};
+use crate::{Telemetry, exposition::Format, otlp, overview::Overview, scoring::ScoreEntry};
 
 /// Characters of a path that an error repeats.
 const QUOTED_MAX: usize = 100;
@@ -22,7 +22,7 @@ pub fn router(telemetry: Telemetry) -> Router {
         .route("/v1/metrics", post(otlp::post_metrics))
         .route("/metrics", get(get_metrics))
         .route("/v1/overview", get(get_overview))
-        .route("/v1/alerts", get(list_alerts))
+        .route("/v1/alerts", get(alerts::list))
         .route("/v1/scores", get(list_scores))
         .route("/v1/scores/{scope}", get(get_score))
         .fallback(unknown_path)
@@ -42,10 +42,6 @@ async fn get_overview(State(telemetry): State<Telemetry>) -> Result<Json<Overvie
     blocking(move || Overview::of(&telemetry)).await.map(Json)
 }
 
-async fn list_alerts(State(telemetry): State<Telemetry>) -> Json<Vec<ListedAlert>> {
-    Json(telemetry.alerts().listed())
-}
-
 async fn list_scores(State(telemetry): State<Telemetry>) -> Json<Vec<ScoreEntry>> {
     Json(telemetry.scores().list())
 }
@@ -58,7 +54,7 @@ async fn get_score(State(telemetry): State<Telemetry>, Path(scope): Path<String>
     telemetry.scores().get(&scope).map(Json).ok_or_else(unknown)
 }
 
-async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> Result<R, Problem> {
+pub(super) async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> Result<R, Problem> {
     tokio::task::spawn_blocking(work).await.map_err(|_| Problem::internal())
 }
 

@@ -6,9 +6,9 @@ use axum::{
 };
 use bytes::BytesMut;
 use futures_util::{Stream, StreamExt};
-use tokio::time::timeout;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
-use super::Refused;
+use super::{Gates, Refused};
 
 /// Bytes of a body, packed and unpacked: the bound that gRPC has for a message unless configured. Ten thousand series in
 /// one request stay below it.
@@ -37,18 +37,21 @@ pub(super) fn packing(headers: &HeaderMap) -> Result<Packing, Refused> {
     }
 }
 
+/// A body, and the room that it takes up; none: it is empty.
+type Held = (Bytes, Option<OwnedSemaphorePermit>);
+
 /// Reads a body within its bounds: one that is announced too large is refused before its first byte.
-pub(super) async fn read(body: Body) -> Result<Bytes, Refused> {
+pub(super) async fn read(gates: &Gates, body: Body) -> Result<Held, Refused> {
     if body.size_hint().exact().is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) {
         drain(body.into_data_stream());
         return Err(Refused::too_large(BODY_BYTES_MAX));
     }
-    timeout(BODY_TIME_MAX, read_chunks(body)).await.map_err(|_| Refused::too_slow())?
+    timeout(BODY_TIME_MAX, read_chunks(gates, body)).await.map_err(|_| Refused::too_slow())?
 }
 
-async fn read_chunks(body: Body) -> Result<Bytes, Refused> {
+async fn read_chunks(gates: &Gates, body: Body) -> Result<Held, Refused> {
     // Memory follows what was sent, not what was announced.
-    let mut taken = BytesMut::new();
+    let (mut taken, mut room) = (BytesMut::new(), None::<OwnedSemaphorePermit>);
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Refused::broken_off())?;
@@ -56,9 +59,20 @@ async fn read_chunks(body: Body) -> Result<Bytes, Refused> {
             drain(chunks);
             return Err(Refused::too_large(BODY_BYTES_MAX));
         }
+        let more = match gates.hold(chunk.len()) {
+            Ok(more) => more,
+            Err(refused) => {
+                drain(chunks);
+                return Err(refused);
+            }
+        };
+        match &mut room {
+            Some(room) => room.merge(more),
+            none => *none = Some(more),
+        }
         taken.extend_from_slice(&chunk);
     }
-    Ok(taken.freeze())
+    Ok((taken.freeze(), room))
 }
 
 /// Goes on reading a body that was refused: a connection that is closed with unread bytes is reset, and the client would

@@ -2,10 +2,11 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Refused;
+use super::{BODY_BYTES_MAX, Refused};
 
-/// Requests that are read or wait for their turn at once. Each holds up to a body's bound.
-const REQUESTS_MAX: usize = 32;
+/// Bytes of bodies that are held at once, while they arrive or wait for their turn: so many of the largest. What has not
+/// arrived holds nothing, so whoever connects and is silent keeps nobody out.
+const HELD_BYTES_MAX: usize = 32 * BODY_BYTES_MAX;
 /// Requests that are decoded at once. Decoded, a hostile body takes up to a hundred megabytes: there is only one such at a
 /// time.
 const DECODED_MAX: usize = 1;
@@ -13,19 +14,21 @@ const DECODED_MAX: usize = 1;
 /// Who may post now.
 #[derive(Debug)]
 pub(crate) struct Gates {
-    requests: Arc<Semaphore>,
+    /// A permit is a byte.
+    held: Arc<Semaphore>,
     decoded: Arc<Semaphore>,
 }
 
 impl Gates {
     pub(crate) fn new() -> Self {
         let gate = |places| Arc::new(Semaphore::new(places));
-        Self { requests: gate(REQUESTS_MAX), decoded: gate(DECODED_MAX) }
+        Self { held: gate(HELD_BYTES_MAX), decoded: gate(DECODED_MAX) }
     }
 
-    /// A place for a request, or 429.
-    pub(crate) fn enter(&self) -> Result<OwnedSemaphorePermit, Refused> {
-        Arc::clone(&self.requests).try_acquire_owned().map_err(|_| Refused::busy())
+    /// Room for bytes that have arrived, or 429.
+    pub(crate) fn hold(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refused> {
+        let bytes = u32::try_from(bytes).map_err(|_| Refused::too_large(BODY_BYTES_MAX))?;
+        Arc::clone(&self.held).try_acquire_many_owned(bytes).map_err(|_| Refused::busy())
     }
 
     /// Waits for the turn to be decoded. The gate is never closed.
@@ -44,11 +47,11 @@ mod tests {
     #[test]
     fn who_comes_too_many_is_asked_to_come_again() {
         let gates = Gates::new();
-        let mut inside: Vec<_> = (0..REQUESTS_MAX).map(|_| gates.enter().unwrap()).collect();
-        let refused = gates.enter().unwrap_err().in_encoding(Encoding::Json).into_response();
+        let mut inside: Vec<_> = (0..32).map(|_| gates.hold(BODY_BYTES_MAX).unwrap()).collect();
+        let refused = gates.hold(1).unwrap_err().in_encoding(Encoding::Json).into_response();
         assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(refused.headers()["retry-after"], "1");
         inside.pop();
-        assert!(gates.enter().is_ok());
+        assert!(gates.hold(BODY_BYTES_MAX).is_ok());
     }
 }

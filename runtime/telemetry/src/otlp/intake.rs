@@ -113,7 +113,8 @@ fn put_point(
     let Some(value) = point.value? else { return Ok(()) };
     let attributes = labels::attributes(point.attributes);
     // What stands around comes last and wins: a point cannot claim to be of another job.
-    store.put(now_ms, Origin::Posted, meta, borrowed(&attributes).chain(borrowed(around)), value)
+    let labels = borrowed(&attributes).chain(borrowed(around));
+    store.put_taken(now_ms, Origin::Posted, meta, labels, point.taken, value)
 }
 
 fn borrowed<'a>(labels: &'a Labels<'_>) -> impl Iterator<Item = (&'a str, &'a str)> {

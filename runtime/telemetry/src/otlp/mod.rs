@@ -42,13 +42,12 @@ pub(crate) async fn post_metrics(State(telemetry): State<Telemetry>, request: Re
 }
 
 async fn take(telemetry: Telemetry, encoding: Encoding, request: Request) -> Result<Taken, Refused> {
-    let place = telemetry.gates().enter()?;
     let packed = body::packing(request.headers())?;
-    let body = body::read(request.into_body()).await?;
+    let (body, room) = body::read(telemetry.gates(), request.into_body()).await?;
     let turn = telemetry.gates().turn().await;
     let work = move || {
-        // Here and not around it: when the client goes away, the work goes on and still has its places.
-        let _places = (place, turn);
+        // Here and not around it: when the client goes away, the work goes on and still has its room and its turn.
+        let _held = (room, turn);
         decode_and_put(&telemetry, encoding, packed, &body)
     };
     // Large bodies take milliseconds, and other clients must not wait for it.

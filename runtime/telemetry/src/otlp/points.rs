@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::{
 };
 
 use super::exponential;
-use crate::store::{Counts, Kind, Refusal, Value};
+use crate::store::{Counts, Kind, Refusal, Taken, Value};
 
 /// The flag of a point that says only that there is no value.
 const NO_RECORDED_VALUE: u32 = 1;
@@ -22,6 +22,7 @@ enum Temporality {
 /// A point, with its value or why there is none. No value at all: the point only says that the series is silent.
 pub(super) struct Point<'a> {
     pub(super) attributes: &'a [KeyValue],
+    pub(super) taken: Taken,
     pub(super) value: Result<Option<Value>, Refusal>,
 }
 
@@ -61,7 +62,7 @@ pub(super) fn points(data: &Data) -> Box<dyn Iterator<Item = Point<'_>> + '_> {
             summary
                 .data_points
                 .iter()
-                .map(|point| Point { attributes: &point.attributes, value: Err(Refusal::Unsupported) }),
+                .map(|point| of(&point.attributes, point.time_unix_nano, Err(Refusal::Unsupported))),
         ),
     }
 }
@@ -74,6 +75,10 @@ fn temporality(code: i32) -> Result<Temporality, Refusal> {
     }
 }
 
+fn of(attributes: &[KeyValue], time_unix_nano: u64, value: Result<Option<Value>, Refusal>) -> Point<'_> {
+    Point { attributes, taken: Taken(time_unix_nano), value }
+}
+
 fn number(point: &NumberDataPoint, value: impl FnOnce(f64, u64) -> Result<Value, Refusal>) -> Point<'_> {
     let value = match point.value {
         _ if point.flags & NO_RECORDED_VALUE != 0 => Ok(None),
@@ -81,7 +86,7 @@ fn number(point: &NumberDataPoint, value: impl FnOnce(f64, u64) -> Result<Value,
         Some(number_data_point::Value::AsInt(number)) => value(number as f64, point.start_time_unix_nano).map(Some),
         None => Err(Refusal::Malformed),
     };
-    Point { attributes: &point.attributes, value }
+    of(&point.attributes, point.time_unix_nano, value)
 }
 
 fn sum_value(value: f64, started: u64, temporality: Temporality, monotonic: bool) -> Result<Value, Refusal> {
@@ -105,7 +110,7 @@ fn explicit(point: &HistogramDataPoint, temporality: Result<Temporality, Refusal
         Ok(Value::Counts { bounds: point.explicit_bounds.as_slice().into(), counts, started })
     };
     let silent = point.flags & NO_RECORDED_VALUE != 0;
-    Point { attributes: &point.attributes, value: if silent { Ok(None) } else { value().map(Some) } }
+    of(&point.attributes, point.time_unix_nano, if silent { Ok(None) } else { value().map(Some) })
 }
 
 fn exponential(point: &ExponentialHistogramDataPoint, temporality: Result<Temporality, Refusal>) -> Point<'_> {
@@ -114,7 +119,7 @@ fn exponential(point: &ExponentialHistogramDataPoint, temporality: Result<Tempor
         Ok(Value::Counts { bounds: exponential::bounds(), counts: exponential::counts(point)?, started })
     };
     let silent = point.flags & NO_RECORDED_VALUE != 0;
-    Point { attributes: &point.attributes, value: if silent { Ok(None) } else { value().map(Some) } }
+    of(&point.attributes, point.time_unix_nano, if silent { Ok(None) } else { value().map(Some) })
 }
 
 fn started(temporality: Temporality, start_time_unix_nano: u64) -> Option<u64> {

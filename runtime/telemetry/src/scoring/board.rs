@@ -15,7 +15,7 @@ use crate::clock::Clock;
 /// Scopes that are scored: some answers' worth.
 pub const SCOPES_MAX: usize = 1_024;
 
-/// There are [`SCOPES_MAX`] scopes already: a new one has no place.
+/// There are [`SCOPES_MAX`] scopes already, all of them scored of late: a new one has no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there are as many scopes as there may be: {SCOPES_MAX}")]
 pub struct TooManyScopes;
@@ -56,7 +56,10 @@ impl Scores {
         let at_ms = self.shared.clock.now_ms();
         let mut kept = self.shared.kept.lock();
         if !kept.contains_key(&score.scope) && kept.len() >= SCOPES_MAX {
-            return Err(TooManyScopes);
+            // What nobody scores any more makes room.
+            let stale = kept.iter().filter(|(_, kept)| kept.stale.is_some()).min_by_key(|(_, kept)| kept.at_ms);
+            let oldest = stale.map(|(scope, _)| scope.clone()).ok_or(TooManyScopes)?;
+            kept.remove(&oldest);
         }
         kept.insert(score.scope.clone(), Kept { score, at_ms, stale: None });
         self.shared.recorded.fetch_add(1, Relaxed);
@@ -149,5 +152,9 @@ mod tests {
         assert_eq!(scores.record(score("more", 1.0)), Err(TooManyScopes));
         scores.record(score("0", 2.0)).unwrap();
         assert_eq!(scores.table().load().scores, SCOPES_MAX as u64 + 1);
+        // What is stale makes room, one for one.
+        scores.mark_stale(u64::MAX, "nobody scores it");
+        scores.record(score("more", 1.0)).unwrap();
+        assert_eq!((scores.list().len(), scores.get("more").is_some()), (SCOPES_MAX, true));
     }
 }

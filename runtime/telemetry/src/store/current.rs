@@ -8,7 +8,7 @@ impl Store {
     pub(crate) fn figures_since(&self, since_ms: u64) -> Vec<Reading> {
         let figure = |kind: Kind, series: &Series, entry: &Entry| {
             let value = entry.figure_since(kind, since_ms).filter(|value| value.is_finite())?;
-            Some(Reading { series: series.clone(), value })
+            Some(Reading { series: series.clone(), value, at_ms: entry.touched_ms })
         };
         let families = self.families.values();
         let figures = families.flat_map(|family| {

@@ -2,6 +2,7 @@ use super::{
     histogram::{Counts, Histogram},
     number::Number,
     refusal::Refusal,
+    source::{Source, Taken},
     window::Span,
 };
 
@@ -85,6 +86,7 @@ pub(crate) struct Entry {
     pub(crate) origin: Origin,
     pub(crate) touched_ms: u64,
     pub(crate) weight: usize,
+    source: Source,
     pub(crate) data: Data,
 }
 
@@ -100,35 +102,66 @@ impl Entry {
             Value::Counts { bounds, .. } => Data::Histogram(Histogram::new(bounds)),
             _ => Data::Number(Number::new()),
         };
-        Self { origin, touched_ms: 0, weight: value.weight(), data }
+        Self { origin, touched_ms: 0, weight: value.weight(), source: Source::default(), data }
     }
 
-    pub(crate) fn put(&mut self, retention_ms: u64, now_ms: u64, value: Value) {
-        self.touched_ms = self.touched_ms.max(now_ms);
-        match (&mut self.data, value) {
-            (Data::Number(number), value) => {
-                put_number(number, Span::new(retention_ms, NUMBER_SLOTS_MAX), now_ms, value)
-            }
-            (Data::Histogram(histogram), Value::Counts { bounds, counts, started }) => {
-                histogram.rebound(&bounds);
-                let slots_max = if self.origin == Origin::Own { OWN_HISTOGRAM_SLOTS_MAX } else { HISTOGRAM_SLOTS_MAX };
-                let span = Span::new(retention_ms, slots_max);
-                match started {
-                    Some(started) => histogram.total(span, now_ms, counts, started),
-                    None => histogram.add(span, now_ms, &counts),
-                }
-            }
-            // The kind of a family never changes while it has series, and the store compares it first.
-            (Data::Histogram(_), _) => {}
+    /// Takes a value in, unless a later one is there.
+    pub(crate) fn put(&mut self, retention_ms: u64, now_ms: u64, taken: Taken, value: Value) -> Result<(), Refusal> {
+        let slots_max = match (&self.data, self.origin) {
+            (Data::Number(_), _) => NUMBER_SLOTS_MAX,
+            (Data::Histogram(_), Origin::Own) => OWN_HISTOGRAM_SLOTS_MAX,
+            (Data::Histogram(_), Origin::Posted) => HISTOGRAM_SLOTS_MAX,
+        };
+        let (span, source) = (Span::new(retention_ms, slots_max), &mut self.source);
+        match &mut self.data {
+            Data::Number(number) => put_number(number, source, span, (now_ms, taken), value)?,
+            Data::Histogram(histogram) => put_histogram(histogram, source, span, (now_ms, taken), value)?,
         }
+        self.touched_ms = self.touched_ms.max(now_ms);
+        Ok(())
     }
 }
 
-fn put_number(number: &mut Number, span: Span, now_ms: u64, value: Value) {
+/// When a value came, and when it was taken.
+type Times = (u64, Taken);
+
+/// The kind of a family never changes while it has series, and the store compares it first.
+fn put_number(
+    number: &mut Number,
+    source: &mut Source,
+    span: Span,
+    (now_ms, taken): Times,
+    value: Value,
+) -> Result<(), Refusal> {
     match value {
-        Value::Now(value) => number.set(span, now_ms, value),
-        Value::Total { value, started } => number.total(span, now_ms, value, started),
+        Value::Now(value) => {
+            source.value(taken)?;
+            number.set(span, now_ms, value);
+        }
+        Value::Total { value, started } => {
+            let sum = source.sum(started, taken, number.falls(value))?;
+            number.total(span, now_ms, value, sum);
+        }
+        // In whatever order differences come, their sum is the same.
         Value::More(value) => number.add(span, now_ms, value),
         Value::Counts { .. } => {}
     }
+    Ok(())
+}
+
+fn put_histogram(
+    histogram: &mut Histogram,
+    source: &mut Source,
+    span: Span,
+    (now_ms, taken): Times,
+    value: Value,
+) -> Result<(), Refusal> {
+    let Value::Counts { bounds, counts, started } = value else { return Ok(()) };
+    let sum = started.map(|started| source.sum(started, taken, histogram.falls(&bounds, &counts))).transpose()?;
+    histogram.rebound(&bounds);
+    match sum {
+        Some(sum) => histogram.total(span, now_ms, counts, sum),
+        None => histogram.add(span, now_ms, &counts),
+    }
+    Ok(())
 }

@@ -1,5 +1,5 @@
 use super::{
-    number::began_again,
+    source::Sum,
     window::{Span, Window},
 };
 
@@ -38,13 +38,12 @@ pub(crate) struct Histogram {
     pub(crate) window: Window<Counts>,
     before: Counts,
     current: Counts,
-    started: u64,
 }
 
 impl Histogram {
     pub(crate) fn new(bounds: &[f64]) -> Self {
         let zero = Counts::zero(bounds.len() + 1);
-        Self { bounds: bounds.into(), window: Window::new(), before: zero.clone(), current: zero, started: 0 }
+        Self { bounds: bounds.into(), window: Window::new(), before: zero.clone(), current: zero }
     }
 
     /// Other bounds: what was counted by the old ones cannot be told by the new ones, so it begins again.
@@ -56,14 +55,17 @@ impl Histogram {
     }
 
     /// Counts since the source began.
-    pub(crate) fn total(&mut self, span: Span, now_ms: u64, counts: Counts, started: u64) {
-        let fell = counts.buckets.iter().zip(&self.current.buckets).any(|(now, then)| now < then);
-        if began_again(self.started, started) || fell {
+    pub(crate) fn total(&mut self, span: Span, now_ms: u64, counts: Counts, sum: Sum) {
+        if sum == Sum::BeginsAgain {
             self.before.add(&self.current);
         }
-        self.started = self.started.max(started);
         self.current = counts;
         self.push(span, now_ms);
+    }
+
+    /// Whether counts since the beginning are lower than the ones before, by the same bounds.
+    pub(crate) fn falls(&self, bounds: &[f64], counts: &Counts) -> bool {
+        *self.bounds == *bounds && counts.buckets.iter().zip(&self.current.buckets).any(|(now, then)| now < then)
     }
 
     /// Counts since the last ones.
@@ -163,15 +165,17 @@ mod tests {
         let counts =
             |buckets: &[u64]| Counts { sum: buckets.iter().sum::<u64>() as f64 * 2.0, buckets: buckets.into() };
         let mut histogram = Histogram::new(&[1.0, 2.0, 4.0]);
-        histogram.total(span, 0, counts(&[100, 0, 0, 0]), 1);
+        histogram.total(span, 0, counts(&[100, 0, 0, 0]), Sum::GoesOn);
         assert_eq!(histogram.quantile(0, 0.5), None);
-        histogram.total(span, 100, counts(&[100, 0, 10, 0]), 1);
+        histogram.total(span, 100, counts(&[100, 0, 10, 0]), Sum::GoesOn);
         assert_eq!(histogram.quantile(0, 0.5), Some(3.0));
         // The source begins again: only what it counted since is new.
-        histogram.total(span, 200, counts(&[0, 10, 0, 0]), 2);
+        histogram.total(span, 200, counts(&[0, 10, 0, 0]), Sum::BeginsAgain);
         assert_eq!(histogram.quantile(100, 0.5), Some(1.5));
         assert_eq!(histogram.rate(100), Some(100.0));
         assert_eq!((histogram.mean(100), histogram.mean(200)), (Some(2.0), None));
+        let fewer = counts(&[0, 9, 0, 0]);
+        assert!(histogram.falls(&[1.0, 2.0, 4.0], &fewer) && !histogram.falls(&[1.0, 2.0, 5.0], &fewer));
         histogram.rebound(&[1.0]);
         assert_eq!(histogram.quantile(0, 0.5), None);
     }

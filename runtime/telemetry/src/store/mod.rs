@@ -10,6 +10,7 @@ mod number;
 mod query;
 mod refusal;
 mod snapshot;
+mod source;
 mod window;
 
 use std::{
@@ -28,6 +29,7 @@ pub use query::{Query, Reading, Selector};
 pub use refusal::Refusal;
 pub(crate) use refusal::Refused;
 pub(crate) use snapshot::{FamilySnapshot, ValueSnapshot};
+pub(crate) use source::Taken;
 
 /// Series of the node's own, apart from those that others post: nobody can crowd them out.
 const OWN_SERIES_MAX: usize = 4_000;
@@ -74,13 +76,26 @@ impl Store {
         }
     }
 
-    /// Takes a value in, or says why not.
+    /// Takes a value in of which nobody says when it was taken, or says why not.
     pub(crate) fn put<'a>(
         &mut self,
         now_ms: u64,
         origin: Origin,
         meta: Meta<'_>,
         labels: impl Iterator<Item = (&'a str, &'a str)>,
+        value: Value,
+    ) -> Result<(), Refusal> {
+        self.put_taken(now_ms, origin, meta, labels, Taken::default(), value)
+    }
+
+    /// The same with when it was taken.
+    pub(crate) fn put_taken<'a>(
+        &mut self,
+        now_ms: u64,
+        origin: Origin,
+        meta: Meta<'_>,
+        labels: impl Iterator<Item = (&'a str, &'a str)>,
+        taken: Taken,
         value: Value,
     ) -> Result<(), Refusal> {
         value.check(meta.kind)?;
@@ -99,8 +114,7 @@ impl Store {
             return Err(Refusal::Kind);
         }
         let entry = family.entry(series, origin, account, texts, &value)?;
-        entry.put(*retention_ms, now_ms, value);
-        Ok(())
+        entry.put(*retention_ms, now_ms, taken, value)
     }
 
     /// Takes away what others have posted where the node has something of its own to say: an engine may be asked for the

@@ -71,6 +71,8 @@ pub struct Reading {
     pub series: Series,
     /// Its answer: finite.
     pub value: f64,
+    /// When its last value came, on the monotonic clock, in milliseconds.
+    pub at_ms: u64,
 }
 
 impl Store {
@@ -80,7 +82,7 @@ impl Store {
         let selected = family.series.iter().filter(|(series, _)| selector.takes(series));
         let answer = |(series, entry): (&Series, &Entry)| {
             let value = entry.answer(now_ms, query).filter(|value| value.is_finite())?;
-            Some(Reading { series: series.clone(), value })
+            Some(Reading { series: series.clone(), value, at_ms: entry.touched_ms })
         };
         let mut readings: Vec<_> = selected.filter_map(answer).collect();
         readings.sort_by(|a, b| a.series.cmp(&b.series));

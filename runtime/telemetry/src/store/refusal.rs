@@ -27,6 +27,9 @@ pub enum Refusal {
     /// The series is one of the node's own.
     #[error("the series is one of the node's own")]
     Reserved,
+    /// A later value of the series is there.
+    #[error("a later value of the series is there")]
+    Late,
 }
 
 impl Refusal {
@@ -41,6 +44,7 @@ impl Refusal {
             Self::Labels => "labels",
             Self::Kind => "kind",
             Self::Reserved => "reserved",
+            Self::Late => "late",
         }
     }
 }

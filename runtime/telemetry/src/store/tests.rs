@@ -134,3 +134,17 @@ fn bounds_and_kinds_are_kept() {
     assert_eq!(put_as(&mut store, "h", Kind::Histogram, counts(&many, &[0; 101])), Err(Refusal::Full));
     assert_eq!(store.series(), (0, 1 + 4));
 }
+
+#[test]
+fn a_late_value_is_refused_and_counts_nothing_twice() {
+    let mut store = Store::new(10, 600_000);
+    let mut put = |now_ms: u64, taken, kind, value| {
+        let labels = std::iter::empty();
+        store.put_taken(now_ms * 2_000, Origin::Posted, meta("m", kind), labels, Taken(taken), value)
+    };
+    let total = |value| Value::Total { value, started: 7 };
+    let sums = [(10, 1_000.0), (20, 1_100.0), (15, 1_050.0), (30, 1_200.0)];
+    let taken: Vec<_> = (0..).zip(sums).map(|(at, (taken, sum))| put(at, taken, Kind::Counter, total(sum))).collect();
+    assert_eq!(taken, [Ok(()), Ok(()), Err(Refusal::Late), Ok(())]);
+    assert_eq!(ask(&store, 8_000, "m", Query::Latest), [1_200.0]);
+}

@@ -95,7 +95,8 @@ pub(crate) fn judge(telemetry: &Telemetry, verdicts: &[(Series, Verdict)]) -> us
     let mut series: Vec<_> = verdicts.iter().map(|(series, _)| series.clone()).collect();
     series.extend(telemetry.alerts().list().into_iter().map(|alert| alert.series));
     series.sort();
-    tell(telemetry, Evaluation::Answered { series: &series, verdicts })
+    let touched_ms = vec![telemetry.now_ms(); series.len()];
+    tell(telemetry, Evaluation::Answered { series: &series, touched_ms: &touched_ms, verdicts })
 }
 
 pub(crate) fn tell(telemetry: &Telemetry, evaluation: Evaluation<'_>) -> usize {

@@ -1,5 +1,8 @@
-use super::{Alert, Alerting, Columns, Load, Notification, Verdict};
-use crate::lifecycle::{common_hooks, component};
+use super::{Alert, Alerting, Columns, EVIDENCE_BYTES_MAX, Load, Notification, REASON_BYTES_MAX, Verdict};
+use crate::{
+    lifecycle::{common_hooks, component},
+    text::cut,
+};
 
 component!(Alerting);
 common_hooks!(Alerting, resident: Alert, load: Load);
@@ -7,12 +10,24 @@ common_hooks!(Alerting, resident: Alert, load: Load);
 impl<S: Alerting> Component<S> {
     /// See `evaluate` in `sdk/wit/alerting`.
     pub fn evaluate(&mut self, now_ms: u64, columns: &Columns, last: bool) -> Vec<Verdict> {
-        self.strategy.as_mut().map(|strategy| strategy.evaluate(now_ms, columns, last)).unwrap_or_default()
+        let mut verdicts =
+            self.strategy.as_mut().map(|strategy| strategy.evaluate(now_ms, columns, last)).unwrap_or_default();
+        for verdict in &mut verdicts {
+            cut(&mut verdict.reason, REASON_BYTES_MAX);
+            cut(&mut verdict.evidence, EVIDENCE_BYTES_MAX);
+        }
+        verdicts
     }
 
     /// See `notify`.
     pub fn notify(&mut self, now_ms: u64, alerts: &[Alert]) -> Vec<Notification> {
-        self.strategy.as_mut().map(|strategy| strategy.notify(now_ms, alerts)).unwrap_or_default()
+        let mut notifications =
+            self.strategy.as_mut().map(|strategy| strategy.notify(now_ms, alerts)).unwrap_or_default();
+        for notification in &mut notifications {
+            cut(&mut notification.title, REASON_BYTES_MAX);
+            cut(&mut notification.text, EVIDENCE_BYTES_MAX);
+        }
+        notifications
     }
 }
 

@@ -8,6 +8,15 @@ mod notification;
 mod rows;
 mod strategy;
 
+/// Verdicts of one answer: more, and the host refuses the whole answer.
+pub const VERDICTS_MAX: usize = 4_096;
+/// Bytes of a rule's name.
+pub const RULE_BYTES_MAX: usize = 100;
+/// Bytes of a reason and of a notification's title; what is longer is cut.
+pub const REASON_BYTES_MAX: usize = 500;
+/// Bytes of the evidence and of a notification's text; what is longer is cut.
+pub const EVIDENCE_BYTES_MAX: usize = 2_000;
+
 pub use component::Component;
 pub use rows::Row;
 pub use strategy::Alerting;

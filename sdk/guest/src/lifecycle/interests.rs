@@ -146,7 +146,6 @@ impl Interests {
             events: events.map(|(_, name)| name.to_owned()).collect(),
             batch: self.batch,
             tick_ms: self.tick_ms,
-            measures: Vec::new(),
             keys: self.keys,
             dense_scores: false,
         }

@@ -1,6 +1,6 @@
 //! Which task runs next: the trait that an author implements, and the values that cross.
 //!
-//! One instance decides for one queue. The host owns the queue and keeps every task until somebody has acknowledged it; the
+//! One instance decides for every queue of its slot. The host owns the queues and keeps every task until somebody has acknowledged it; the
 //! strategy says where a task stands, and when one that failed is tried again.
 
 mod backoff;

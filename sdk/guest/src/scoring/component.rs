@@ -1,5 +1,8 @@
-use super::{Load, Resident, Score, Scoring, Table};
-use crate::lifecycle::{common_hooks, component};
+use super::{Load, Resident, SENTENCE_BYTES_MAX, Score, Scoring, Table};
+use crate::{
+    lifecycle::{common_hooks, component},
+    text::cut,
+};
 
 component!(Scoring);
 common_hooks!(Scoring, resident: Resident, load: Load);
@@ -7,7 +10,15 @@ common_hooks!(Scoring, resident: Resident, load: Load);
 impl<S: Scoring> Component<S> {
     /// See `score` in `sdk/wit/scoring`.
     pub fn score(&mut self, now_ms: u64, tables: &[Table]) -> Vec<Score> {
-        self.strategy.as_mut().map(|strategy| strategy.score(now_ms, tables)).unwrap_or_default()
+        let mut scores = self.strategy.as_mut().map(|strategy| strategy.score(now_ms, tables)).unwrap_or_default();
+        for score in &mut scores {
+            score.parts.iter_mut().for_each(|part| cut(&mut part.evidence, SENTENCE_BYTES_MAX));
+            for finding in &mut score.findings {
+                cut(&mut finding.text, SENTENCE_BYTES_MAX);
+                cut(&mut finding.advice, SENTENCE_BYTES_MAX);
+            }
+        }
+        scores
     }
 }
 

@@ -7,6 +7,9 @@ mod component;
 mod strategy;
 mod table;
 
+/// Bytes of a sentence: evidence, a finding, its advice. What is longer is cut.
+pub const SENTENCE_BYTES_MAX: usize = 500;
+
 pub use component::Component;
 pub use strategy::Scoring;
 

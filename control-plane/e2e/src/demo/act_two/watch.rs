@@ -3,6 +3,7 @@ use std::time::Duration;
 use anyhow::Result;
 use reqwest::Client;
 use serde::{Deserialize, de::DeserializeOwned};
+use switchyard_types::Page;
 
 /// The rule of `alerting-threshold` that is to fire.
 pub(super) const RULE: &str = "ResponseSlow";
@@ -66,7 +67,7 @@ impl Watch {
 
     /// The alert of the rule: if it is about several series the worst.
     pub(super) async fn alert(&self) -> Result<Option<Alert>> {
-        let alerts: Vec<Alert> = self.get("/v1/alerts").await?;
+        let Page { items: alerts, .. }: Page<Alert> = self.get("/v1/alerts?limit=500").await?;
         let rank = |alert: &Alert| match alert.state {
             AlertState::Firing => 0,
             AlertState::Pending => 1,

@@ -26,7 +26,7 @@ fn check(components: &Value, shape: &str, value: &Value) {
 
 /// With every optional key.
 fn manifest() -> Value {
-    let interests = json!({"events": ["hit"], "batch": 64, "tick_ms": 1000, "measures": [], "keys": true,
+    let interests = json!({"events": ["hit"], "batch": 64, "tick_ms": 1000, "keys": true,
                            "dense_scores": false});
     json!({
         "name": "a", "version": "0.1.0", "digest": DIGEST, "size_bytes": 1, "kinds": ["caching"],
