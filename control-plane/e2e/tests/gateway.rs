@@ -205,14 +205,18 @@ async fn a_route_to_the_gateway_itself_is_refused_and_another_goes_on() {
     dev.until("the route", |status| has(status, "shop")).await.unwrap();
     let gateway: SocketAddr = dev.process().ready().gateway.parse().unwrap();
     apply(&dev, &manifest(None, &route("mirror", "/mirror", &[gateway])));
+    apply(&dev, &manifest(None, &route("late", "/late", &[a.address])));
     let failure = |status: &NodeStatus| status.routes.iter().find_map(|route| route.failure.clone());
     let status = dev.until("the refusal", |status| failure(status).is_some()).await.unwrap();
     let reason = failure(&status).unwrap().reason;
     assert_eq!(reason, format!("route mirror: backend b0 is {gateway}, where this gateway itself listens ({gateway})"));
     let shown = cli::switchyard(dev.process().context(), &["get", "nodes"]).unwrap().done().unwrap();
     assert!(shown.contains("route/mirror") && shown.contains(&reason), "{shown}");
-    let answer = client().get(format!("http://{gateway}/shop")).send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
+    dev.until("another route", |status| has(status, "late")).await.unwrap();
+    for path in ["shop", "late"] {
+        let answer = client().get(format!("http://{gateway}/{path}")).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+    }
     assert_eq!(run(&dev, &["delete", "route", "mirror"])["result"], "deleted");
     dev.until("no refusal", |status| failure(status).is_none()).await.unwrap();
     dev.end().unwrap();

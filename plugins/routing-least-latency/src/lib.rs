@@ -3,7 +3,9 @@
 //! Peak EWMA, as Finagle has it ("Beyond round robin: load balancing for latency", Twitter 2015): each backend's latency is an
 //! exponentially weighted moving average that jumps up to a slow answer at once and comes down with time; the cost of a backend
 //! is that average times the requests in flight, with the one at hand. A failure counts as a very slow answer, so an erring
-//! backend that answers fast does not draw everything to itself. Start reading at [`LeastLatency`].
+//! backend that answers fast does not draw everything to itself. Of equals the one that was never tried comes first, then the
+//! one that was not asked for longest, so that every backend is known soon even where requests come one by one. Weights are not
+//! looked at: who is twice as fast gets twice as much anyway. Start reading at [`LeastLatency`].
 
 use std::collections::BTreeMap;
 
@@ -14,6 +16,9 @@ use switchyard_sdk::{
     lifecycle::Interests,
     routing::{Backend, Candidate, Choice, Outcome, OutcomeKind, Request, Resident, Routing},
 };
+
+/// What the host says of a backend whose last try had no answer.
+const REACHED_NOBODY: u32 = u32::MAX;
 
 /// What an operator can set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -62,6 +67,9 @@ impl Latency {
 pub struct LeastLatency {
     configuration: Configuration,
     latencies: BTreeMap<u32, Latency>,
+    /// By backend, the pick that last named it first.
+    asked: BTreeMap<u32, u64>,
+    picks: u64,
 }
 
 impl LeastLatency {
@@ -85,19 +93,29 @@ impl Routing for LeastLatency {
     const INTERESTS: Interests = Interests::NONE.with_outcomes().with_batch(32);
 
     fn new(configuration: Configuration, _seed: u64) -> Result<Self, String> {
-        Ok(Self { configuration, latencies: BTreeMap::new() })
+        Ok(Self { configuration, latencies: BTreeMap::new(), asked: BTreeMap::new(), picks: 0 })
     }
 
     fn backends(&mut self, _now_ms: u64, backends: &[Backend]) {
-        self.latencies.retain(|backend, _| backends.iter().any(|declared| declared.backend == *backend));
+        let is_declared = |backend: &u32| backends.iter().any(|declared| declared.backend == *backend);
+        self.latencies.retain(|backend, _| is_declared(backend));
+        self.asked.retain(|backend, _| is_declared(backend));
     }
 
     fn pick(&mut self, now_ms: u64, _request: &Request, candidates: &[Candidate]) -> Choice {
         let unknown_us = self.best_us(now_ms, candidates);
-        let cost = |candidate: &Candidate| (self.cost(now_ms, candidate, unknown_us), candidate.backend);
-        let mut order: Vec<_> = candidates.iter().map(cost).collect();
-        order.sort_by(|(one, _), (other, _)| one.total_cmp(other));
-        Choice::order(order.into_iter().map(|(_, backend)| backend))
+        let rank = |candidate: &Candidate| {
+            let tried = self.latencies.contains_key(&candidate.backend);
+            let asked = self.asked.get(&candidate.backend).copied();
+            (self.cost(now_ms, candidate, unknown_us), (tried, asked), candidate.backend)
+        };
+        let mut order: Vec<_> = candidates.iter().map(rank).collect();
+        order.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
+        if let Some((_, _, best)) = order.first() {
+            self.picks += 1;
+            self.asked.insert(*best, self.picks);
+        }
+        Choice::order(order.into_iter().map(|(_, _, backend)| backend))
     }
 
     fn outcome(&mut self, now_ms: u64, outcome: &Outcome) {
@@ -112,10 +130,13 @@ impl Routing for LeastLatency {
     }
 
     fn adopt(&mut self, now_ms: u64, resident: &Resident) {
-        if resident.latency_us > 0 {
-            let known = Latency { average_us: f64::from(resident.latency_us), at_ms: now_ms };
-            self.latencies.insert(resident.backend, known);
-        }
+        let latency_us = match resident.latency_us {
+            0 => return,
+            REACHED_NOBODY => self.configuration.failure_ms.saturating_mul(1_000),
+            latency_us => latency_us,
+        };
+        let known = Latency { average_us: f64::from(latency_us), at_ms: now_ms };
+        self.latencies.insert(resident.backend, known);
     }
 }
 
@@ -123,7 +144,7 @@ export_routing!(LeastLatency);
 
 #[cfg(test)]
 mod tests {
-    use switchyard_sdk::testing::RouteDriver;
+    use switchyard_sdk::{routing::Method, testing::RouteDriver};
 
     use super::*;
 
@@ -159,6 +180,29 @@ mod tests {
         route.end(0, OutcomeKind::Failed, 10);
         route.end(1, OutcomeKind::Answered, 90_000);
         assert_eq!(first(&mut route), 1);
+    }
+
+    #[test]
+    fn everybody_is_tried_though_requests_come_one_by_one() {
+        let mut route = RouteDriver::<LeastLatency>::new("{}", &[1, 1, 1]).unwrap();
+        let one = |route: &mut RouteDriver<LeastLatency>, latencies_us: [u32; 3]| {
+            let backend = route.send().unwrap();
+            route.end(backend, OutcomeKind::Answered, latencies_us[backend as usize]);
+            backend
+        };
+        let latencies_us = [9_000, 5_000, 1_000];
+        let sent: Vec<_> = (0..5).map(|_| one(&mut route, latencies_us)).collect();
+        assert_eq!(sent, [0, 1, 2, 2, 2]);
+        let mut strategy = LeastLatency::new(Configuration::default(), 1).unwrap();
+        strategy.adopt(0, &Resident { backend: 0, in_flight: 0, latency_us: 1_000 });
+        strategy.adopt(0, &Resident { backend: 1, in_flight: 0, latency_us: 0 });
+        let candidates = [0, 1].map(|backend| Candidate { backend, in_flight: 0 });
+        let request = Request { path_id: 0, client: 0, affinity: None, method: Method::Get, path: None };
+        let Choice::Order(order) = strategy.pick(0, &request, &candidates) else { unreachable!("nothing is refused") };
+        assert_eq!(order, [1, 0], "what the successor knows nothing of is tried too");
+        strategy.adopt(0, &Resident { backend: 1, in_flight: 0, latency_us: REACHED_NOBODY });
+        let Choice::Order(order) = strategy.pick(0, &request, &candidates) else { unreachable!("nothing is refused") };
+        assert_eq!(order, [0, 1], "a dead one is not a fast one");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! one, the first of the two on a tie.
 //!
 //! Mitzenmacher, "The power of two choices in randomized load balancing" (2001): nearly as even as looking at all of them, and
-//! many nodes that look at the same backends do not run after the same one. Start reading at [`PowerOfTwo`].
+//! many nodes that look at the same backends do not run after the same one. Weights are not looked at. Start reading at [`PowerOfTwo`].
 
 use switchyard_sdk::{
     export_routing,

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use switchyard_listen::Account;
+use switchyard_listen::{Account, is_passing};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -61,7 +61,7 @@ impl CacheService {
     }
 
     async fn accept(&self, stop: &CancellationToken, clients: &mut JoinSet<()>) -> Result<(), CacheError> {
-        let mut errors = 0;
+        let mut errors = 0_u32;
         loop {
             tokio::select! {
                 biased;
@@ -72,10 +72,15 @@ impl CacheService {
                         errors = 0;
                         self.welcome(stream, stop, clients);
                     }
-                    Err(error) if errors >= ACCEPT_ERRORS_MAX => return Err(CacheError::Listen(error)),
+                    Err(error) if errors >= ACCEPT_ERRORS_MAX && !is_passing(&error) => {
+                        return Err(CacheError::Listen(error));
+                    }
                     Err(error) => {
-                        errors += 1;
-                        tracing::warn!(%error, "a client could not be accepted");
+                        errors = errors.saturating_add(1);
+                        // A listener without a file to spare would say so twenty times a second.
+                        if errors.is_power_of_two() {
+                            tracing::warn!(%error, errors, "clients could not be accepted");
+                        }
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },

@@ -39,11 +39,7 @@ pub(crate) fn choose(route: &Route, asked: &Asked<'_>) -> (usize, Result<Choice,
     if !route.decider.is_active() {
         return (0, Ok(fallback()));
     }
-    let all_unhealthy = !route.members.iter().any(|member| member.backend.is_healthy());
-    let open = route.members.iter().filter(|member| all_unhealthy || member.backend.is_healthy());
-    let candidate =
-        |member: &Member| Candidate { backend: member.backend.number, in_flight: member.backend.in_flight() };
-    let candidates: Vec<Candidate> = open.take(CANDIDATES_MAX).map(candidate).collect();
+    let (candidates, all_unhealthy) = candidates(&route.members);
     let shard = route.decider.shard(asked);
     let decision = route.decider.pick(shard, asked, &candidates, |choice| match choice {
         Some(routing::Choice::Order(numbers)) => Ok(ordered(&route.members, numbers, all_unhealthy)),
@@ -53,6 +49,19 @@ pub(crate) fn choose(route: &Route, asked: &Asked<'_>) -> (usize, Result<Choice,
         None => Ok(fallback()),
     });
     (shard, decision)
+}
+
+/// The healthy ones, or all where none is; and whether none is. Health is read once: it may change meanwhile, and a strategy
+/// is never asked about nobody.
+fn candidates(members: &[Member]) -> (Vec<Candidate>, bool) {
+    let candidate =
+        |member: &Member| Candidate { backend: member.backend.number, in_flight: member.backend.in_flight() };
+    let healthy = members.iter().filter(|member| member.backend.is_healthy());
+    let candidates: Vec<Candidate> = healthy.take(CANDIDATES_MAX).map(candidate).collect();
+    if candidates.is_empty() {
+        return (members.iter().take(CANDIDATES_MAX).map(candidate).collect(), true);
+    }
+    (candidates, false)
 }
 
 fn ordered(members: &[Member], numbers: &[u32], all_unhealthy: bool) -> Choice {
@@ -178,5 +187,7 @@ mod tests {
         fall(2);
         let choice = chooser.choose(&members);
         assert!(choice.all_unhealthy && choice.order().len() == 3);
+        let (all, all_unhealthy) = candidates(&members);
+        assert!(all_unhealthy && all.len() == 3);
     }
 }

@@ -1,6 +1,5 @@
 use std::net::SocketAddr;
 
-use switchyard_host::HostError;
 use switchyard_types::{RouteName, route::RouteSpecError};
 
 /// Why a gateway could not be changed or run.
@@ -36,14 +35,13 @@ pub enum GatewayError {
         /// Where the gateway listens.
         listener: SocketAddr,
     },
-    /// A new route cannot get the strategy that decides for the others.
-    #[error("route {route}: the strategy of the gateway's routes does not start for it")]
-    Strategy {
-        /// The route.
+    /// More backends than a gateway takes.
+    #[error("route {route}: with its backends there are more than the {max} that a gateway takes")]
+    TooManyBackends {
+        /// The route with which they are too many.
         route: RouteName,
-        /// Why.
-        #[source]
-        source: HostError,
+        /// How many may be.
+        max: usize,
     },
     /// More routes than a gateway takes.
     #[error("{routes} routes: a gateway takes up to {max}")]
@@ -62,7 +60,7 @@ impl GatewayError {
     /// The route that is to be changed, where there is one.
     pub fn route(&self) -> Option<&RouteName> {
         match self {
-            Self::Route { route, .. } | Self::Itself { route, .. } | Self::Strategy { route, .. } => Some(route),
+            Self::Route { route, .. } | Self::Itself { route, .. } | Self::TooManyBackends { route, .. } => Some(route),
             Self::Overlap { second, .. } => Some(second),
             Self::TooManyRoutes { .. } | Self::Listen(_) => None,
         }

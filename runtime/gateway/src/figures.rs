@@ -60,6 +60,10 @@ pub struct BackendFigures {
     pub statuses: [u64; 5],
     /// Connections that could not be opened.
     pub connect_errors: u64,
+    /// Connections that could not be opened because this machine had no room for them.
+    pub exhausted: u64,
+    /// Requests that it did not get because it had as many as it may.
+    pub full: u64,
     /// Connections that broke before the answer.
     pub lost: u64,
     /// Answers that did not come in time.
@@ -74,7 +78,7 @@ pub struct BackendFigures {
     pub checks_failed: u64,
     /// Times that it became unhealthy.
     pub ejections: u64,
-    /// From the try to the head of its answer.
+    /// From the try, or the end of the request's body, to the head of its answer.
     pub latency: Latency,
 }
 
@@ -144,6 +148,11 @@ impl Counter {
 
     pub(crate) fn add(&self, more: u64) {
         self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// One more, and how many there are with it.
+    pub(crate) fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     pub(crate) fn less(&self) {

@@ -1,6 +1,7 @@
 use std::{
+    collections::HashSet,
     net::{IpAddr, SocketAddr, UdpSocket},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use arc_swap::ArcSwap;
@@ -19,7 +20,7 @@ use crate::{
     decide::Deciding,
     figures::ListenerCounters,
     route::{Route, RouteTable},
-    slot::Together,
+    together::Together,
     totals::{Departed, Totals},
 };
 
@@ -34,11 +35,15 @@ pub(crate) struct Shared {
     pub(crate) routes: ArcSwap<RouteTable>,
     pub(crate) counters: ListenerCounters,
     pub(crate) clock: Clock,
-    deciding: Deciding,
-    /// What decides for all routes; held while the strategy or the routes are changed, so that changes come one after the
-    /// other. That may take as long as instances need to start.
+    pub(crate) deciding: Deciding,
+    /// Held while the strategy or the routes are changed, so that changes come one after the other. That may take as long as
+    /// instances need to start.
+    pub(crate) changing: Mutex<()>,
+    /// What decides for all routes; changed by whoever holds `changing`.
     pub(crate) together: Mutex<Together>,
-    /// Where the gateway listens; held for moments, after `together`.
+    /// It has been said that not all routes and backends have figures of their own.
+    pub(crate) unshown_said: AtomicBool,
+    /// Where the gateway listens; held for moments, after `changing`.
     listeners: Mutex<Vec<SocketAddr>>,
     /// What routes have done that are gone; held while a set takes the place of another, so that a route is never counted
     /// twice or not at all.
@@ -57,34 +62,38 @@ impl Gateway {
         let routes = ArcSwap::from_pointee(RouteTable::default());
         let (counters, clock) = (ListenerCounters::default(), Clock::new());
         let deciding = Deciding { host: host.clone(), clock, runtime, hash: config.hash };
-        let (together, listeners, departed) = Default::default();
-        Self { shared: Arc::new(Shared { config, routes, counters, clock, deciding, together, listeners, departed }) }
+        let (changing, together, unshown_said, listeners, departed) = Default::default();
+        let shared =
+            Shared { config, routes, counters, clock, deciding, changing, together, unshown_said, listeners, departed };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Puts a new set of routes in the place of the current one. Requests keep the set that they began with; backends that
     /// are the same (route, name, address, protocol) keep their connections, health and figures; the others end what they
-    /// do and get nothing new. A new route begins with the strategy that decides for the others. If anything is wrong with
-    /// one route nothing is changed. Blocks while instances for new routes start.
+    /// do and get nothing new. A new route begins with the strategy that decides for the others, or with the fallback where
+    /// that does not start. If anything is wrong with one route nothing is changed. Blocks while instances for new routes
+    /// start.
     pub fn set_routes(&self, declared: Vec<DeclaredRoute>) -> Result<(), GatewayError> {
-        let shared = &*self.shared;
-        let together = shared.together.lock();
+        let shared = &self.shared;
+        let _changing = shared.changing.lock();
         shared.listeners.lock().iter().try_for_each(|listener| refuse_itself(&declared, *listener))?;
         let earlier = shared.routes.load_full();
         let table = Arc::new(RouteTable::new(declared, &earlier, &shared.deciding)?);
         for new in table.routes().iter().filter(|route| earlier.get(&route.name).is_none()) {
             // Before its strategy starts: that is told which backends there are.
             new.activate();
-            together.welcome(new).map_err(|source| GatewayError::Strategy { route: new.name.clone(), source })?;
+            shared.align(new);
         }
         let listeners = shared.listeners.lock();
         // Again: the gateway may have begun to listen meanwhile.
         listeners.iter().try_for_each(|listener| refuse_itself_in(&table, *listener))?;
         table.routes().iter().for_each(|route| route.activate());
-        for new in table.backends().filter(|new| !is_in(new, &earlier)) {
+        let (before, now) = (places(&earlier), places(&table));
+        for new in table.backends().filter(|new| !before.contains(&Arc::as_ptr(new))) {
             shared.deciding.runtime.spawn(backend::check(Arc::downgrade(new)));
         }
         shared.replace(&earlier, &table);
-        earlier.backends().filter(|old| !is_in(old, &table)).for_each(|old| old.remove());
+        earlier.backends().filter(|old| !now.contains(&Arc::as_ptr(old))).for_each(|old| old.remove());
         Ok(())
     }
 
@@ -169,8 +178,9 @@ impl Drop for Shared {
     }
 }
 
-fn is_in(backend: &Arc<Backend>, table: &RouteTable) -> bool {
-    table.backends().any(|other| Arc::ptr_eq(other, backend))
+/// Where its backends lie: what makes a backend the same.
+fn places(table: &RouteTable) -> HashSet<*const Backend> {
+    table.backends().map(Arc::as_ptr).collect()
 }
 
 /// A name that leads here is not resolved: such a request is stopped by its hops.
@@ -242,6 +252,30 @@ mod tests {
             }
         };
         tokio::time::timeout(std::time::Duration::from_secs(30), released).await.expect("they are released");
+    }
+
+    #[tokio::test]
+    async fn what_has_no_figures_of_its_own_is_counted() {
+        let gateway = Gateway::new(&crate::decide::host_for_test(), GatewayConfig::default(), Handle::current());
+        let many = (0..70).map(|number| {
+            let one = spec("127.0.0.1:1");
+            let spec = RouteSpec { path_prefix: format!("/{number}"), ..one.spec };
+            DeclaredRoute { name: format!("r{number}").parse().expect("a name"), spec }
+        });
+        gateway.set_routes(many.collect()).expect("good routes");
+        let figures = gateway.list();
+        let number = |name: &str| figures.iter().find(|figure| figure.name == name).and_then(|figure| figure.number());
+        assert_eq!((number("gateway.routes_unshown"), number("gateway.backends_unshown")), (Some(6.0), Some(6.0)));
+        assert_eq!(figures.iter().filter(|figure| figure.name == "gateway.backend.healthy").count(), 64);
+    }
+
+    #[tokio::test]
+    async fn figures_wait_for_no_staging() {
+        let gateway = Gateway::new(&crate::decide::host_for_test(), GatewayConfig::default(), Handle::current());
+        gateway.set_routes(vec![spec("127.0.0.1:1")]).expect("a good route");
+        let _staging = gateway.shared.changing.lock();
+        assert_eq!(switchyard_host::StrategySlot::figures(&gateway.whole()).flips, 0);
+        assert!(!gateway.list().is_empty() && gateway.status().len() == 1);
     }
 
     #[test]

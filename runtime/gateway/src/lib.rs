@@ -30,6 +30,7 @@ mod route;
 mod server;
 mod slot;
 mod status;
+mod together;
 mod totals;
 mod window;
 

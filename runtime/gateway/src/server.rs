@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use switchyard_listen::is_passing;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -44,10 +45,7 @@ impl GatewayService {
     pub async fn run(self, stop: CancellationToken) -> Result<(), GatewayError> {
         let shared = self.gateway.shared.clone();
         let mut clients = JoinSet::new();
-        let cut = CancellationToken::new();
-        // However this ends, what would not end by itself ends with it.
-        let _cut = cut.clone().drop_guard();
-        let door = Door { shared: shared.clone(), stop: stop.clone(), cut };
+        let door = Door { shared: shared.clone(), stop: stop.clone() };
         let served = door.accept(&self.listener, &mut clients).await;
         stop.cancel();
         drop(self.listener);
@@ -66,12 +64,11 @@ impl GatewayService {
 struct Door {
     shared: Arc<Shared>,
     stop: CancellationToken,
-    cut: CancellationToken,
 }
 
 impl Door {
     async fn accept(&self, listener: &TcpListener, clients: &mut JoinSet<()>) -> Result<(), GatewayError> {
-        let mut errors = 0;
+        let mut errors = 0_u32;
         loop {
             tokio::select! {
                 biased;
@@ -82,10 +79,15 @@ impl Door {
                         errors = 0;
                         self.welcome(stream, address, clients);
                     }
-                    Err(error) if errors >= ACCEPT_ERRORS_MAX => return Err(GatewayError::Listen(error)),
+                    Err(error) if errors >= ACCEPT_ERRORS_MAX && !is_passing(&error) => {
+                        return Err(GatewayError::Listen(error));
+                    }
                     Err(error) => {
-                        errors += 1;
-                        tracing::warn!(%error, "a client could not be accepted");
+                        errors = errors.saturating_add(1);
+                        // A listener without a file to spare would say so twenty times a second.
+                        if errors.is_power_of_two() {
+                            tracing::warn!(%error, errors, "clients could not be accepted");
+                        }
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
@@ -103,10 +105,10 @@ impl Door {
         // A socket that does not take the option still works.
         let _ = stream.set_nodelay(true);
         let present = Present::new(self.shared.clone());
-        let (shared, stop, cut) = (self.shared.clone(), self.stop.clone(), self.cut.clone());
+        let (shared, stop) = (self.shared.clone(), self.stop.clone());
         clients.spawn(async move {
             let _present = present;
-            client::converse(stream, address, shared, stop, cut).await;
+            client::converse(stream, address, shared, stop).await;
         });
     }
 }

@@ -1,51 +1,13 @@
-use std::sync::Arc;
-
 use switchyard_host::{HostError, SlotFigures, Strategy, StrategySlot, SwapReport};
 use switchyard_types::{HookFigures, ShardFigures, StrategyKind};
 
-use crate::{Gateway, route::Route};
+use crate::Gateway;
 
 /// The decisions of all routes of a gateway as one slot. Every route has instances of its own, which know its backends and
 /// no others; what is swapped here is swapped in all of them or in none.
 #[derive(Clone)]
 pub struct GatewaySlot {
     gateway: Gateway,
-}
-
-/// What decides for every route.
-#[derive(Default)]
-pub(crate) struct Together {
-    /// With its seed; none: the built-in fallback.
-    current: Option<(Strategy, u64)>,
-    flips: u64,
-    last: Option<SwapReport>,
-}
-
-impl Together {
-    /// Gives the strategy of the others to a route that nobody asks yet.
-    pub(crate) fn welcome(&self, route: &Route) -> Result<(), HostError> {
-        self.decide_for(route).map(drop)
-    }
-
-    fn decide_for(&self, route: &Route) -> Result<Option<SwapReport>, HostError> {
-        match &self.current {
-            Some((strategy, seed)) => route.decider.slot().swap(strategy, *seed).map(Some),
-            None => {
-                route.decider.slot().clear();
-                Ok(None)
-            }
-        }
-    }
-
-    /// Takes back what `routes` got of a swap that another route has refused.
-    fn restore(&self, routes: &[Arc<Route>]) {
-        for route in routes {
-            if let Err(error) = self.decide_for(route) {
-                tracing::error!(route = %route.name, %error, "the earlier strategy does not start: round robin decides");
-                route.decider.slot().clear();
-            }
-        }
-    }
 }
 
 impl GatewaySlot {
@@ -62,33 +24,35 @@ impl StrategySlot for GatewaySlot {
     /// Route after route, so that no more than one has two sets of instances. The report has the longest time that one
     /// route's decisions stood still, and sums of the rest.
     fn swap(&self, strategy: &Strategy, seed: u64) -> Result<SwapReport, HostError> {
-        let shared = &*self.gateway.shared;
-        let mut together = shared.together.lock();
+        let shared = &self.gateway.shared;
+        let _changing = shared.changing.lock();
         let known = |(current, _): &(Strategy, u64)| current.identity() == strategy.identity();
-        let mut whole = SwapReport { unchanged: together.current.as_ref().is_some_and(known), ..SwapReport::default() };
+        if shared.together.lock().current.as_ref().is_some_and(known) {
+            return Ok(SwapReport { unchanged: true, ..SwapReport::default() });
+        }
         let table = shared.routes.load_full();
+        let mut whole = SwapReport::default();
         for (at, route) in table.routes().iter().enumerate() {
             match route.decider.slot().swap(strategy, seed) {
                 Ok(report) => add_report(&mut whole, report),
                 Err(error) => {
-                    together.restore(table.routes().get(..at).unwrap_or_default());
+                    let flipped = table.routes().get(..at).unwrap_or_default();
+                    flipped.iter().for_each(|route| shared.align(route));
                     return Err(error);
                 }
             }
         }
-        if !whole.unchanged {
-            together.current = Some((strategy.clone(), seed));
-            together.flips += 1;
-            together.last = Some(whole.clone());
-        }
+        let mut together = shared.together.lock();
+        together.flipped(Some((strategy.clone(), seed)));
+        together.last = Some(whole.clone());
         Ok(whole)
     }
 
     fn clear(&self) {
         let shared = &*self.gateway.shared;
-        let mut together = shared.together.lock();
-        if together.current.take().is_some() {
-            together.flips += 1;
+        let _changing = shared.changing.lock();
+        if shared.together.lock().current.is_some() {
+            shared.together.lock().flipped(None);
         }
         shared.routes.load().routes().iter().for_each(|route| route.decider.slot().clear());
     }
@@ -115,7 +79,6 @@ impl StrategySlot for GatewaySlot {
 }
 
 fn add_report(whole: &mut SwapReport, report: SwapReport) {
-    whole.unchanged &= report.unchanged;
     whole.flip_ms = whole.flip_ms.max(report.flip_ms);
     whole.export_ms = whole.export_ms.max(report.export_ms);
     whole.adopted += report.adopted;

@@ -2,10 +2,7 @@ use std::sync::Arc;
 
 use switchyard_types::Figure;
 
-use crate::{
-    RouteFigures,
-    route::{Route, RouteCounters},
-};
+use crate::route::{Route, RouteCounters};
 
 /// What all routes together have done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,16 +18,17 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    fn of(figures: &RouteFigures) -> Self {
+    fn of(counters: &RouteCounters) -> Self {
+        let [.., failed] = counters.statuses.get();
         Self {
-            requests: figures.requests,
-            in_flight: figures.in_flight,
-            failed: figures.failed(),
-            unanswered: figures.unanswered,
-            retries: figures.retries,
-            all_unhealthy: figures.all_unhealthy,
-            request_bytes: figures.request_bytes,
-            answer_bytes: figures.answer_bytes,
+            requests: counters.requests.get(),
+            in_flight: counters.in_flight.get(),
+            failed,
+            unanswered: counters.unanswered.get(),
+            retries: counters.retries.get(),
+            all_unhealthy: counters.all_unhealthy.get(),
+            request_bytes: counters.request_bytes.get(),
+            answer_bytes: counters.answer_bytes.get(),
         }
     }
 
@@ -81,11 +79,11 @@ impl Departed {
         let Self { ended, ending } = self;
         ending.retain_mut(|counters| {
             // Nobody else has it: no request and no set of routes. So it stays as it is.
-            let last = Arc::get_mut(counters).map(|counters| Totals::of(&counters.figures()));
+            let last = Arc::get_mut(counters).map(|counters| Totals::of(counters));
             *ended = ended.plus(last.unwrap_or_default());
             last.is_none()
         });
         let rest = ending.iter().chain(routes.iter().map(|route| &route.counters));
-        rest.fold(*ended, |totals, counters| totals.plus(Totals::of(&counters.figures())))
+        rest.fold(*ended, |totals, counters| totals.plus(Totals::of(counters)))
     }
 }

@@ -577,3 +577,99 @@ async fn what_does_not_end_is_cut_off() {
     assert_eq!(gateway.figures().cut, 1);
     assert_eq!(gateway.status()[0].figures.in_flight, 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_has_its_own_time_after_the_body() {
+    let backend = RawBackend::start(|mut stream, _| async move {
+        let mut sink = tokio::io::sink();
+        let _ = tokio::io::copy(&mut stream, &mut sink).await;
+    })
+    .await;
+    let mut spec = route(&[("a", backend.address)]);
+    // Longer than the test waits: only the time for answers can end this.
+    (spec.timeouts.response_ms, spec.timeouts.idle_ms) = (100, 3_600_000);
+    let serving = Serving::start(vec![spec.clone()]).await;
+    let post = "POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 5\r\n\r\nhello";
+    assert_eq!(serving.client().await.call(post).await.status, 504);
+    // And a body may take longer than an answer.
+    let mut client = serving.client().await;
+    client.send("POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 3\r\n\r\n").await;
+    for piece in ["a", "b", "c"] {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        client.send(piece).await;
+    }
+    assert_eq!(client.answer().await.status, 504);
+    assert_eq!(serving.backend("a").figures.timeouts, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_backend_gets_no_more() {
+    let (a, b) = (RawBackend::start(|stream, _| hold(stream)).await, RawBackend::start(|stream, _| hold(stream)).await);
+    let mut spec = route(&[("a", a.address), ("b", b.address)]);
+    spec.limits.connections_max = 1;
+    spec.retry.attempts = 0;
+    let serving = Serving::start(vec![spec]).await;
+    let post = "POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 5\r\n\r\nhello";
+    let (mut one, mut other) = (serving.client().await, serving.client().await);
+    for client in [&mut one, &mut other] {
+        client.send(post).await;
+    }
+    let in_flight = |name: &str| serving.backend(name).figures.in_flight;
+    wait_until("both have one", || in_flight("a") == 1 && in_flight("b") == 1).await;
+    let answer = serving.client().await.call(post).await;
+    assert_eq!((answer.status, answer.text().contains("all the requests they may")), (503, true), "{}", answer.text());
+    for name in ["a", "b"] {
+        let figures = serving.backend(name).figures;
+        assert_eq!((figures.requests, figures.in_flight, figures.full), (1, 1, 1));
+        assert!(serving.backend(name).healthy);
+    }
+    drop(one);
+    wait_until("there is room again", || in_flight("a") + in_flight("b") == 1).await;
+}
+
+async fn hold(mut stream: tokio::net::TcpStream) {
+    while head(&mut stream).await.is_some() {}
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_died_without_a_word_is_found() {
+    let backend = Backend::start("a").await;
+    let target = backend.address;
+    // Connections with a lower number carry nothing any more.
+    let alive_from = Arc::new(AtomicU64::new(0));
+    let ended = Arc::new(AtomicU64::new(0));
+    let (from, counted) = (alive_from.clone(), ended.clone());
+    let between = RawBackend::start(move |mut client, number| {
+        let (from, counted) = (from.clone(), counted.clone());
+        async move {
+            let mut server = tokio::net::TcpStream::connect(target).await.unwrap();
+            let dies = async {
+                while from.load(Ordering::Relaxed) <= number {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            let carried = tokio::select! {
+                _ = tokio::io::copy_bidirectional(&mut client, &mut server) => true,
+                () = dies => false,
+            };
+            counted.fetch_add(1, Ordering::Relaxed);
+            if !carried {
+                pending::<()>().await;
+            }
+        }
+    })
+    .await;
+    let mut spec = route(&[("a", between.address)]);
+    spec.protocol = Protocol::H2;
+    (spec.health.interval_ms, spec.health.timeout_ms) = (50, 500);
+    // Longer than the test waits: only the question whether anybody is there can end this.
+    (spec.timeouts.response_ms, spec.timeouts.idle_ms) = (3_600_000, 3_600_000);
+    let serving = Serving::start(vec![spec]).await;
+    let mut client = serving.client().await;
+    assert_eq!(client.get("/echo").await.status, 200);
+    let dead = between.connections();
+    alive_from.store(dead, Ordering::Relaxed);
+    wait_until("they carry nothing", || ended.load(Ordering::Relaxed) >= dead).await;
+    assert_eq!(client.get("/echo").await.status, 200);
+    assert_eq!(serving.backend("a").figures.connections_opened, 2);
+}

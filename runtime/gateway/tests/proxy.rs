@@ -22,6 +22,7 @@ use support::{
     backend::{Backend, RawBackend, head},
     route, wait_until, within,
 };
+use switchyard_gateway::GatewayConfig;
 use switchyard_types::route::{Protocol, RouteSpec};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -329,12 +330,13 @@ async fn a_websocket_ends_with_the_service_or_its_rest() {
     .await;
     let mut spec = route(&[("a", backend.address)]);
     let request = "GET / HTTP/1.1\r\nhost: t\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-    let serving = Serving::start(vec![spec.clone()]).await;
+    let config = GatewayConfig { drain_ms: 100, ..GatewayConfig::default() };
+    let serving = Serving::configured(config, vec![spec.clone()]).await;
     let mut client = serving.client().await;
     assert_eq!(client.call(request).await.status, 101);
     let gateway = serving.gateway.clone();
     serving.stopped().await;
-    assert_eq!(client.rest().await, b"");
+    assert_eq!((client.rest().await, gateway.figures().cut), (vec![], 1));
     wait_until("nothing is in flight", || gateway.status()[0].figures.in_flight == 0).await;
     spec.timeouts.idle_ms = 50;
     let serving = Serving::start(vec![spec]).await;
@@ -342,6 +344,30 @@ async fn a_websocket_ends_with_the_service_or_its_rest() {
     assert_eq!(client.call(request).await.status, 101);
     assert_eq!(client.rest().await, b"");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_websocket_holds_the_place_of_its_client() {
+    let backend = RawBackend::saying(SWITCHED).await;
+    let config = GatewayConfig { connections_max: 2, ..GatewayConfig::default() };
+    let serving = Serving::configured(config, vec![route(&[("a", backend.address)])]).await;
+    let request = "GET / HTTP/1.1\r\nhost: t\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let (mut one, mut other) = (serving.client().await, serving.client().await);
+    for client in [&mut one, &mut other] {
+        assert_eq!(client.call(request).await.status, 101);
+    }
+    assert_eq!(serving.client().await.answer().await.status, 503, "there is no place");
+    assert_eq!((serving.gateway.figures().connections, serving.gateway.figures().refused), (2, 1));
+    drop(one);
+    wait_until("there is a place", || serving.gateway.figures().connections == 1).await;
+    // It ends with the service, in time where its client is done.
+    serving.begin_stop();
+    drop(other);
+    let gateway = serving.gateway.clone();
+    serving.stopped().await;
+    assert_eq!(gateway.figures().cut, 0);
+}
+
+const SWITCHED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_may_come_before_the_whole_request() {

@@ -164,6 +164,12 @@ async fn what_a_route_has_done_outlives_it() {
             assert_eq!(figure(&serving, "gateway.requests"), FigureValue::Counter(f64::from(round)));
         }
     }
+    let of_backend = |name: &str| figure(&serving, &format!("gateway.backend.{name}{{route=all,backend=a}}"));
+    assert_eq!((of_backend("requests"), of_backend("healthy")), (FigureValue::Counter(0.0), FigureValue::Gauge(1.0)));
+    assert_eq!(serving.client().await.get("/status/500").await.status, 500);
+    let failed = |kind: &str| figure(&serving, &format!("gateway.backend.failures{{kind={kind},route=all,backend=a}}"));
+    assert_eq!((failed("status"), failed("connect")), (FigureValue::Counter(1.0), FigureValue::Counter(0.0)));
+    assert_eq!(figure(&serving, "gateway.route.failed{route=all}"), FigureValue::Counter(1.0));
     wait_until("none is in flight", || figure(&serving, "gateway.in_flight") == FigureValue::Gauge(0.0)).await;
 }
 
@@ -181,13 +187,23 @@ async fn a_swap_that_one_route_refuses_happens_nowhere() {
         let of = |name: &str| of(&host, name);
         gateway.set_routes(named(vec![at("/a")])).unwrap();
         whole.swap(&of("routing-round-robin"), 1).unwrap();
-        let before = gateway.routes();
-        // No room for a third set of instances: neither the routes nor the strategy change.
-        let error = gateway.set_routes(named(vec![at("/a"), at("/b"), at("/c")])).unwrap_err();
-        assert_eq!(error.route().unwrap().as_str(), "other-2");
-        assert_eq!(gateway.routes(), before);
+        // No room for a third set of instances: the fallback decides there, until there is.
+        let three = || named(vec![at("/a"), at("/b"), at("/c")]);
+        let decided = |names: [&str; 3]| names.map(|name| gateway.slot(name).unwrap().figures().strategy.is_some());
+        gateway.set_routes(three()).unwrap();
+        assert_eq!(decided(["all", "other-1", "other-2"]), [true, true, false]);
+        let undecided = || gateway.list().into_iter().find(|one| one.name == "gateway.routes_undecided").unwrap().value;
+        assert_eq!(undecided(), FigureValue::Gauge(1.0));
+        let [_, second, third] = <[_; 3]>::try_from(three()).unwrap();
+        gateway.set_routes(vec![second, third]).unwrap();
+        let deadline = std::time::Instant::now() + support::PATIENCE;
+        while undecided() != FigureValue::Gauge(0.0) {
+            assert!(std::time::Instant::now() < deadline, "it is not tried again");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        assert!(gateway.slot("other-2").unwrap().figures().strategy.is_some());
         whole.clear();
-        gateway.set_routes(named(vec![at("/a"), at("/b"), at("/c")])).unwrap();
+        gateway.set_routes(three()).unwrap();
         whole.swap(&of("routing-least-connections"), 1).unwrap_err();
         assert_eq!((whole.figures().strategy, whole.figures().flips), (None, 2));
         let active = ["all", "other-1", "other-2"].map(|route| gateway.slot(route).unwrap().figures().strategy);

@@ -14,6 +14,7 @@ mod causes;
 mod config;
 mod engines;
 mod error;
+mod files;
 mod folder;
 mod node;
 mod reconcile;

@@ -10,6 +10,7 @@ use crate::{
     agent::Agent,
     config::node_dir,
     engines::{self, Engine, EngineError, Figures, Ground, Run},
+    files,
     folder::{DataFolder, Identity, LocalBlobs},
     reconcile::{Reconciler, Stager, boot},
     report::{Reporter, StatusSource},
@@ -43,7 +44,8 @@ impl Node {
         let folder = Arc::new(DataFolder::open(&node_dir(&config.data_dir))?);
         let Identity { node, secret } = Identity::load(&folder)?;
         let blobs = open_blobs(&folder)?;
-        let ground = Ground { config: &config, host: &host, folder: &folder, secret };
+        let ground =
+            Ground { config: &config, host: &host, folder: &folder, secret, clients_max: files::clients_max() };
         let (engines, set_routes) = engines::start(&ground).await?;
         let Assembled { slots, listeners, figures, engines } = assemble(engines);
         let shared = Arc::new(Shared::new(slots));

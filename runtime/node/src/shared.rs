@@ -10,8 +10,7 @@ use switchyard_plan::DesiredState;
 use switchyard_types::{SlotFailure, SlotId, SlotVersion, StageFailure};
 use tokio::sync::watch;
 
-use crate::engines::RoutesRefused;
-use crate::reconcile::{Actual, RoutesRecord};
+use crate::reconcile::{Actual, Refusal, RoutesRecord};
 
 /// What the parts of a node know in common: the slots that its engines ask, and what has become of each.
 pub(crate) struct Shared {
@@ -99,7 +98,7 @@ impl State {
                 record.note_failure(wanted.version(), failure.clone());
             }
         }
-        let refused = RoutesRefused { route: None, reason: failure.reason.clone() };
+        let refused = Refusal::All(failure.reason.clone());
         if self.routes.active != desired.routes && !self.routes.is_refused_for(&refused) {
             self.routes.note_refused(desired.routes.clone(), refused, 0);
         }

@@ -1,5 +1,6 @@
 use std::{io, net::SocketAddr, time::Duration};
 
+use rustix::io::Errno;
 use tokio::net::TcpStream;
 
 use super::{Backend, Failure};
@@ -34,14 +35,43 @@ impl Backend {
                 self.connected();
                 Ok(stream)
             }
-            Ok(Err(error)) => self.unreachable(&error),
-            Err(_) => self.unreachable(&io::ErrorKind::TimedOut.into()),
+            Ok(Err(error)) if is_own(&error) => Err(self.exhausted(&error)),
+            Ok(Err(error)) => Err(self.unreachable(&error)),
+            Err(_) => Err(self.unreachable(&io::ErrorKind::TimedOut.into())),
         }
     }
 
-    fn unreachable(&self, error: &io::Error) -> Result<TcpStream, Failure> {
+    fn unreachable(&self, error: &io::Error) -> Failure {
         tracing::debug!(backend = self.name, %error, "no connection to a backend");
         self.connect_failed();
-        Err(Failure::Connect)
+        Failure::Connect
+    }
+
+    fn exhausted(&self, error: &io::Error) -> Failure {
+        tracing::debug!(backend = self.name, %error, "no room for a connection to a backend");
+        self.counters.exhausted.one();
+        Failure::Exhausted
+    }
+}
+
+/// Whether it is this machine that has no room for a connection: no file, port or buffer is left. It says nothing about
+/// the backend.
+pub(super) fn is_own(error: &io::Error) -> bool {
+    let own = [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|errno| own.contains(&errno))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_machine_lacks_is_not_the_backends_fault() {
+        let check = |errno: Errno, expected| assert_eq!(is_own(&errno.into()), expected, "{errno}");
+        check(Errno::MFILE, true);
+        check(Errno::ADDRNOTAVAIL, true);
+        check(Errno::CONNREFUSED, false);
+        check(Errno::HOSTUNREACH, false);
+        assert!(!is_own(&io::ErrorKind::TimedOut.into()));
     }
 }

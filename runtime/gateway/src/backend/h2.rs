@@ -5,8 +5,9 @@ use std::{
 
 use http::{Request, Response};
 use hyper::{body::Incoming, client::conn::http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use parking_lot::Mutex;
+use switchyard_types::route::HealthSpec;
 use tokio::net::TcpStream;
 
 use super::{Backend, Failure};
@@ -61,7 +62,9 @@ impl Backend {
         if let Some(current) = self.multiplexed.get() {
             return Ok(current);
         }
-        let sender = over(self.open(timeout).await?).await?;
+        let stream = self.open(timeout).await?;
+        let health = self.health.lock().clone();
+        let sender = over(stream, &health).await?;
         let opened = self.multiplexed.set(sender);
         if self.removed.is_cancelled() {
             self.multiplexed.close();
@@ -75,9 +78,13 @@ impl Backend {
     }
 }
 
-/// HTTP/2 over a fresh connection. Its task ends with it, or when the last sender and stream are gone.
-pub(super) async fn over(stream: TcpStream) -> Result<Sender, Failure> {
-    let handshake = http2::Builder::new(TokioExecutor::new()).handshake(TokioIo::new(stream)).await;
+/// HTTP/2 over a fresh connection. Its task ends with it, or when the last sender and stream are gone. It is asked as often as
+/// the backend is checked whether anybody is there: a peer that has gone without a word would have it used for ever.
+pub(super) async fn over(stream: TcpStream, health: &HealthSpec) -> Result<Sender, Failure> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.timer(TokioTimer::new()).keep_alive_interval(Duration::from_millis(health.interval_ms));
+    builder.keep_alive_timeout(Duration::from_millis(health.timeout_ms));
+    let handshake = builder.handshake(TokioIo::new(stream)).await;
     let (sender, driver) = handshake.map_err(|_| Failure::Connect)?;
     tokio::spawn(async move {
         if let Err(error) = driver.await {

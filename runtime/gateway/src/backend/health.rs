@@ -2,9 +2,9 @@ use std::{sync::Weak, time::Duration};
 
 use http::{HeaderValue, Request, StatusCode, header};
 use switchyard_types::route::{HealthSpec, Protocol};
-use tokio::time::Instant;
+use tokio::{net::TcpStream, time::Instant};
 
-use super::{Backend, Failure, Http1, h2};
+use super::{Backend, Failure, Http1, connect::is_own, h2};
 use crate::proxy::RequestBody;
 
 /// A check comes up to this part of its interval early or late: checks of many gateways shall not come at once.
@@ -24,8 +24,10 @@ pub(crate) async fn check(backend: Weak<Backend>) {
             return;
         }
         let Some(strong) = backend.upgrade() else { return };
-        let Some(good) = removed.run_until_cancelled(strong.check_once(&health)).await else { return };
-        results.count(&strong, &health, good);
+        let Some(checked) = removed.run_until_cancelled(strong.check_once(&health)).await else { return };
+        if let Some(good) = checked {
+            results.count(&strong, &health, good);
+        }
         strong.sweep_pooled();
     }
 }
@@ -41,11 +43,18 @@ fn pause(health: &HealthSpec, first: bool) -> Duration {
 struct Results {
     good: u32,
     failed: u32,
+    /// Ejections when the last one ended.
+    ejections: u64,
 }
 
 impl Results {
     fn count(&mut self, backend: &Backend, health: &HealthSpec, good: bool) {
         backend.counters.checks.one();
+        let ejections = backend.counters.ejections.get();
+        if std::mem::replace(&mut self.ejections, ejections) != ejections {
+            // Requests have said meanwhile that it is not well: what was good before does not bring it back.
+            self.good = 0;
+        }
         if good {
             (self.good, self.failed) = (self.good.saturating_add(1), 0);
         } else {
@@ -61,29 +70,33 @@ impl Results {
 }
 
 impl Backend {
-    async fn check_once(&self, health: &HealthSpec) -> bool {
+    /// Whether it is well; none: this machine had no room to ask.
+    async fn check_once(&self, health: &HealthSpec) -> Option<bool> {
         let timeout = Duration::from_millis(health.timeout_ms);
         let check = async {
-            match &health.path {
-                None => self.target.open().await.is_ok(),
-                Some(path) => self.ask(path, timeout).await.is_ok_and(|status| status.as_u16() < 400),
+            match (self.target.open().await, &health.path) {
+                (Err(error), _) if is_own(&error) => None,
+                (Err(_), _) => Some(false),
+                (Ok(_), None) => Some(true),
+                (Ok(stream), Some(path)) => {
+                    Some(self.ask(stream, path, health).await.is_ok_and(|status| status.as_u16() < 400))
+                }
             }
         };
-        tokio::time::timeout(timeout, check).await.unwrap_or(false)
+        tokio::time::timeout(timeout, check).await.unwrap_or(Some(false))
     }
 
     /// A GET on a connection of its own: what waits in the pool says nothing about a new one.
-    async fn ask(&self, path: &str, timeout: Duration) -> Result<StatusCode, Failure> {
-        let stream = self.target.open().await.map_err(|_| Failure::Connect)?;
+    async fn ask(&self, stream: TcpStream, path: &str, health: &HealthSpec) -> Result<StatusCode, Failure> {
         match self.protocol {
             Protocol::Http1 => {
                 let mut connection = Http1::new(stream).await?;
-                connection.set_timer(Instant::now() + timeout);
+                connection.set_timer(Instant::now() + Duration::from_millis(health.timeout_ms));
                 let answer = connection.send(self.question(path)?, || Err(Failure::Timeout)).await?;
                 Ok(answer.status())
             }
             Protocol::H2 => {
-                let sender = h2::over(stream).await?;
+                let sender = h2::over(stream, health).await?;
                 Ok(h2::send(sender, self.question(path)?).await?.status())
             }
         }
@@ -100,5 +113,29 @@ impl Backend {
             request = request.header(header::HOST, host);
         }
         request.body(RequestBody::empty()).map_err(|_| Failure::Connect)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use switchyard_types::route::RouteSpec;
+
+    use super::*;
+    use crate::{clock::Clock, decide};
+
+    #[test]
+    fn an_ejected_backend_comes_back_after_as_many_good_checks_as_any() {
+        let text = r#"{"backends":[{"name":"a","address":"h:1"}],"health":{"healthy_after":3}}"#;
+        let route: RouteSpec = serde_json::from_str(text).expect("a route");
+        let decider = decide::Decider::new(&decide::deciding_for_test());
+        let backend = Backend::new(&route, &route.backends[0], 0, &decider, Clock::new());
+        let mut results = Results::default();
+        let mut check = || {
+            results.count(&backend, &route.health, true);
+            backend.is_healthy()
+        };
+        assert!((0..5).all(|_| check()));
+        (0..3).for_each(|_| backend.connect_failed());
+        assert_eq!([(); 3].map(|()| check()), [false, false, true]);
     }
 }

@@ -7,6 +7,7 @@ mod flight;
 mod h2;
 mod health;
 mod http1;
+mod latency;
 mod pool;
 mod upgrade;
 
@@ -30,6 +31,7 @@ use crate::{clock::Clock, decide::Decider};
 use connect::Target;
 use figures::Counters;
 use h2::Multiplexed;
+use latency::RecentLatency;
 use pool::Pool;
 
 /// Connections in a row that could not be opened until a backend counts as unhealthy before a check says so.
@@ -43,6 +45,7 @@ pub(crate) struct Backend {
     pub(crate) address: String,
     pub(crate) protocol: Protocol,
     pub(crate) counters: Counters,
+    pub(crate) latency: RecentLatency,
     target: Target,
     pool: Pool,
     multiplexed: Multiplexed,
@@ -50,6 +53,7 @@ pub(crate) struct Backend {
     connect_errors: AtomicU32,
     health: Mutex<HealthSpec>,
     idle_ms: AtomicU64,
+    connections_max: AtomicU64,
     clock: Clock,
     /// Hears when its health changes.
     decider: Weak<Decider>,
@@ -71,6 +75,7 @@ impl Backend {
             address: spec.address.clone(),
             protocol: route.protocol,
             counters: Counters::default(),
+            latency: RecentLatency::default(),
             target: Target::new(&spec.address),
             pool: Pool::default(),
             multiplexed: Multiplexed::default(),
@@ -79,6 +84,7 @@ impl Backend {
             connect_errors: AtomicU32::new(0),
             health: Mutex::new(route.health.clone()),
             idle_ms: AtomicU64::new(route.timeouts.idle_ms),
+            connections_max: AtomicU64::new(u64::from(route.limits.connections_max)),
             clock,
             decider: Arc::downgrade(decider),
             removed: CancellationToken::new(),
@@ -94,6 +100,7 @@ impl Backend {
     pub(crate) fn set(&self, route: &RouteSpec) {
         *self.health.lock() = route.health.clone();
         self.idle_ms.store(route.timeouts.idle_ms, Ordering::Relaxed);
+        self.connections_max.store(u64::from(route.limits.connections_max), Ordering::Relaxed);
         self.pool.set_idle_max(route.limits.idle_connections_max);
     }
 
@@ -106,6 +113,11 @@ impl Backend {
 
     pub(crate) fn is_healthy(&self) -> bool {
         self.healthy.load(Ordering::Relaxed)
+    }
+
+    /// Requests that it may have at once.
+    pub(crate) fn connections_max(&self) -> u64 {
+        self.connections_max.load(Ordering::Relaxed)
     }
 
     pub(crate) fn in_flight(&self) -> u32 {
@@ -122,6 +134,9 @@ impl Backend {
         } else {
             tracing::warn!(backend = self.name, address = self.address, why, "a backend is unhealthy");
             self.counters.ejections.one();
+            // Whatever is wrong, the next request shall not find it out on what is left of a connection.
+            self.pool.clear();
+            self.multiplexed.close();
         }
         if let Some(decider) = self.decider.upgrade() {
             decider.backends_changed();

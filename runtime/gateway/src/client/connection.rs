@@ -19,21 +19,33 @@ const LOOK_MS_MIN: u64 = 10;
 /// After a connection was asked to end, the time that HTTP/2 clients get to hear it, in milliseconds.
 const FAREWELL_MS: u64 = 1_000;
 
-/// Serves one client until it leaves, is found resting or stuck, or has been asked to end and did.
-pub(crate) async fn converse(
-    stream: TcpStream,
-    address: SocketAddr,
-    shared: Arc<Shared>,
-    stop: CancellationToken,
-    cut: CancellationToken,
-) {
-    let peer = Peer::new(address, shared.config.hash, shared.clock, cut);
+/// Serves one client until it leaves, is found resting or stuck, or has been asked to end and did. What its connection
+/// became is part of that: a client that speaks another protocol now holds its place like any.
+pub(crate) async fn converse(stream: TcpStream, address: SocketAddr, shared: Arc<Shared>, stop: CancellationToken) {
+    let peer = Peer::new(address, shared.config.hash, shared.clock);
+    let _alone = Alone(&peer);
+    serve(stream, peer.clone(), shared, &stop).await;
+    if let Some(tunnel) = peer.take_tunnel() {
+        tunnel.await;
+    }
+}
+
+/// What a connection becomes holds the peer that holds it: it must not stay there when the client's task is dropped.
+struct Alone<'a>(&'a Peer);
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        drop(self.0.take_tunnel());
+    }
+}
+
+async fn serve(stream: TcpStream, peer: Arc<Peer>, shared: Arc<Shared>, stop: &CancellationToken) {
     let timeout = Duration::from_millis(shared.config.write_ms);
     let io = TokioIo::new(ClientStream::new(stream, peer.clone(), timeout));
     let service = service_fn(|request: Request<Incoming>| proxy::serve(&shared, &peer, request));
     let builder = builder(&shared.config);
     let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
-    let mut watch = pin!(watch(&peer, &shared.config, &stop));
+    let mut watch = pin!(watch(&peer, &shared.config, stop));
     let verdict = tokio::select! {
         ended = connection.as_mut() => return log(ended),
         verdict = watch.as_mut() => verdict,

@@ -1,9 +1,9 @@
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-/// Longest name that is looked for.
-const NAME_BYTES_MAX: usize = 17;
-const LENGTH: &[u8] = b"content-length";
-const CODING: &[u8] = b"transfer-encoding";
+/// The longest name that is looked for, with its colon.
+const NAME_BYTES_MAX: usize = 18;
+const LENGTH: &[u8] = b"content-length:";
+const CODING: &[u8] = b"transfer-encoding:";
 /// The first line of an HTTP/2 connection (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"pri * http/2.0\r";
 
@@ -114,7 +114,7 @@ impl Scanner {
         }
         self.first = false;
         self.length |= line.starts_with(LENGTH);
-        self.coding |= line == CODING;
+        self.coding |= line.starts_with(CODING);
         false
     }
 }
@@ -135,6 +135,10 @@ mod tests {
         check(&["GET / HTTP/1.1\r\nhost: a\r\n\r\n"], false, 0);
         let both = "\r\nPOST / HTTP/1.1\r\nContent-Length: 3\r\nTRANSFER-ENCODING: chunked\r\n\r\nabc";
         check(&[both], true, 3);
+        let others =
+            "P / HTTP/1.1\r\nContent-Lengthy: 3\r\nTransfer-Encoding: chunked\r\nTransfer-Encodings: x\r\n\r\n";
+        check(&[others], false, 0);
+        check(&["P / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encodings: x\r\n\r\n"], false, 0);
         let letters: Vec<String> = both.chars().map(String::from).collect();
         check(&letters.iter().map(String::as_str).collect::<Vec<_>>(), true, 3);
         check(&["P / HTTP/1.1\ntransfer-encoding: chunked\ncontent-length: 3\n\n"], true, 0);

@@ -1,5 +1,8 @@
 use std::{
+    fmt,
+    future::Future,
     net::{IpAddr, SocketAddr},
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -7,8 +10,8 @@ use std::{
 };
 
 use http::HeaderValue;
+use parking_lot::Mutex;
 use switchyard_host::KeyedHash;
-use tokio_util::sync::CancellationToken;
 
 use super::framing::Framing;
 use crate::{GatewayConfig, clock::Clock};
@@ -17,7 +20,6 @@ use crate::{GatewayConfig, clock::Clock};
 const NONE: u64 = u64::MAX;
 
 /// A client's connection: who it is for the backends, and what it is doing.
-#[derive(Debug)]
 pub(crate) struct Peer {
     /// Its address, as `X-Forwarded-For` has it.
     pub(crate) address: HeaderValue,
@@ -26,8 +28,8 @@ pub(crate) struct Peer {
     /// What strategies see instead of its address.
     pub(crate) number: u64,
     pub(crate) framing: Framing,
-    /// Ends what would not end by itself when the service has drained.
-    pub(crate) cut: CancellationToken,
+    /// What the connection is about to become.
+    tunnel: Mutex<Option<Tunnel>>,
     clock: Clock,
     requests: AtomicU64,
     /// Answers of which the client could take more.
@@ -37,6 +39,9 @@ pub(crate) struct Peer {
     head_since_ms: AtomicU64,
     idle_since_ms: AtomicU64,
 }
+
+/// Carries what comes after HTTP has ended on a connection.
+type Tunnel = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What is wrong with a connection that has been watched for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +56,7 @@ pub(crate) enum Verdict {
 }
 
 impl Peer {
-    pub(crate) fn new(address: SocketAddr, hash: KeyedHash, clock: Clock, cut: CancellationToken) -> Arc<Self> {
+    pub(crate) fn new(address: SocketAddr, hash: KeyedHash, clock: Clock) -> Arc<Self> {
         // A client of IPv4 on a listener for both is one of IPv4.
         let ip = address.ip().to_canonical();
         let node = match ip {
@@ -63,7 +68,7 @@ impl Peer {
             address: text(&ip.to_string()),
             forwarded: text(&format!("for={node};proto=http")),
             framing: Framing::default(),
-            cut,
+            tunnel: Mutex::new(None),
             clock,
             requests: AtomicU64::new(0),
             offered: AtomicU64::new(0),
@@ -87,6 +92,16 @@ impl Peer {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.head_since_ms.store(NONE, Ordering::Relaxed);
         Busy { peer: self.clone(), body_bytes, offered: false }
+    }
+
+    /// When HTTP has ended on this connection, its task carries what comes.
+    pub(crate) fn becomes(&self, tunnel: impl Future<Output = ()> + Send + 'static) {
+        let before = self.tunnel.lock().replace(Box::pin(tunnel));
+        drop(before);
+    }
+
+    pub(crate) fn take_tunnel(&self) -> Option<Tunnel> {
+        self.tunnel.lock().take()
     }
 
     pub(crate) fn is_busy(&self) -> bool {
@@ -118,7 +133,13 @@ impl Peer {
     #[cfg(test)]
     pub(crate) fn for_test(address: &str) -> Arc<Self> {
         let address = SocketAddr::new(address.parse().expect("an address"), 1);
-        Self::new(address, KeyedHash::random(), Clock::new(), CancellationToken::new())
+        Self::new(address, KeyedHash::random(), Clock::new())
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
@@ -136,6 +157,11 @@ pub(crate) struct Busy {
 }
 
 impl Busy {
+    /// The client whose request it is.
+    pub(crate) fn peer(&self) -> &Arc<Peer> {
+        &self.peer
+    }
+
     /// There is more for the client, and what there was it has taken.
     pub(crate) fn offers(&mut self) {
         self.peer.taken.fetch_add(1, Ordering::Relaxed);

@@ -1,12 +1,9 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use parking_lot::Mutex;
-use switchyard_host::routing::{self, Load, Outcome, OutcomeKind, Resident};
+use switchyard_host::routing::{self, Load, OUTCOMES_MAX, Outcome, OutcomeKind, Resident};
 
 use crate::{backend::Backend, clock::Clock, figures::Counter, route::Member};
-
-/// Outcomes that may wait in one shard; what comes then is not told, and counts in its load only.
-const OUTCOMES_MAX: usize = 16_384;
 
 /// A route as its strategy's instances see it.
 pub(super) struct Ledger {
@@ -88,7 +85,7 @@ impl routing::RouteTable for Ledger {
         into.extend(backends.iter().map(|(backend, _)| Resident {
             backend: backend.number,
             in_flight: backend.in_flight(),
-            latency_us: u32::try_from(backend.counters.latency.latency().mean_us).unwrap_or(u32::MAX),
+            latency_us: backend.latency.get(),
         }));
     }
 

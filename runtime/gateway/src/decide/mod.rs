@@ -2,12 +2,9 @@
 
 mod ledger;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use http::{HeaderValue, Method};
@@ -17,10 +14,7 @@ use switchyard_host::{
 };
 use tokio::runtime::Handle;
 
-use crate::{
-    clock::{Clock, micros},
-    route::Member,
-};
+use crate::{clock::Clock, route::Member};
 use ledger::Ledger;
 
 /// What every route's decisions need.
@@ -38,6 +32,8 @@ pub(crate) struct Decider {
     ledger: Arc<Ledger>,
     deciding: Deciding,
     next_shard: AtomicUsize,
+    /// The strategy is about to be told the backends: what changes until then needs no second word.
+    telling: AtomicBool,
 }
 
 /// What is known of a request when its backend is chosen.
@@ -56,7 +52,13 @@ impl Decider {
         let ledger = Arc::new(Ledger::new(shards, deciding.clock));
         let table: Arc<dyn routing::RouteTable> = ledger.clone();
         let slot = RoutingSlot::new(&deciding.host, Arc::downgrade(&table), shards, Upkeep::Threads);
-        Arc::new(Self { slot, ledger, deciding: deciding.clone(), next_shard: AtomicUsize::new(0) })
+        Arc::new(Self {
+            slot,
+            ledger,
+            deciding: deciding.clone(),
+            next_shard: AtomicUsize::new(0),
+            telling: AtomicBool::new(false),
+        })
     }
 
     pub(crate) fn slot(&self) -> &RoutingSlot {
@@ -76,9 +78,13 @@ impl Decider {
 
     /// Tells the strategy, on another thread: that may wait for a swap.
     pub(crate) fn backends_changed(self: &Arc<Self>) {
-        if self.is_active() {
-            let slot = self.slot.clone();
-            self.deciding.runtime.spawn_blocking(move || slot.backends_changed());
+        if self.is_active() && !self.telling.swap(true, Ordering::AcqRel) {
+            let decider = Arc::clone(self);
+            self.deciding.runtime.spawn_blocking(move || {
+                // Before the backends are read: what changes from now on is told again.
+                decider.telling.store(false, Ordering::Release);
+                decider.slot.backends_changed();
+            });
         }
     }
 
@@ -111,12 +117,11 @@ impl Decider {
     }
 
     /// A try has ended.
-    pub(crate) fn ended(&self, shard: usize, backend: u32, kind: OutcomeKind, latency: Duration) {
+    pub(crate) fn ended(&self, shard: usize, backend: u32, kind: OutcomeKind, latency_us: u32) {
         let wants = self.slot.wants();
         if wants.batch == 0 {
             return;
         }
-        let latency_us = u32::try_from(micros(latency)).unwrap_or(u32::MAX);
         let outcome = Outcome { backend, kind, latency_us };
         if self.ledger.ended(shard, outcome, wants.outcomes) >= wants.batch {
             self.slot.wake(shard);

@@ -53,7 +53,8 @@ pub(crate) struct Download {
     pub(crate) link: Link,
     pub(crate) flight: Flight,
     pub(crate) patience: Patience,
-    pub(crate) progressed: bool,
+    /// When its head or the last piece of it came.
+    pub(crate) moved_at: Instant,
 }
 
 impl AnswerBody {
@@ -74,8 +75,9 @@ impl AnswerBody {
         if let Source::Tunnel(tunnel) = &mut self.source
             && let Some(mut tunnel) = tunnel.take()
         {
+            let peer = visit.peer();
             tunnel.visit = Some(visit);
-            tokio::spawn(tunnel.carry());
+            peer.becomes(tunnel.carry());
         } else {
             self.visit.insert(visit).offers();
         }
@@ -136,7 +138,7 @@ impl Download {
 
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
-        self.progressed = true;
+        self.moved_at = Instant::now();
         // Nothing comes after trailers, and nobody asks again.
         if frame.as_ref().is_none_or(|frame| frame.as_ref().is_ok_and(Frame::is_trailers)) {
             self.recycle(cx);
@@ -156,10 +158,11 @@ impl Download {
     fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
         while self.poll_timer(cx).is_ready() {
             let now = Instant::now();
-            if self.patience.is_over(now) || !(std::mem::take(&mut self.progressed) || self.patience.upload_moves()) {
+            let moved_at = self.patience.upload_moved_at().map_or(self.moved_at, |at| at.max(self.moved_at));
+            let at = self.patience.idle_at(moved_at);
+            if at <= now {
                 return Poll::Ready(Some(Err(AnswerError::Idle)));
             }
-            let at = self.patience.idle_at(now);
             match &mut self.link {
                 Link::Http1(Some(connection)) => connection.set_timer(at),
                 Link::Elsewhere(timer) => timer.as_mut().reset(at),

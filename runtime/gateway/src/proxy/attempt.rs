@@ -64,8 +64,9 @@ async fn on(
     patience: &Patience,
     another: bool,
 ) -> Result<Answered, Failure> {
-    connection.set_timer(patience.first_at(Instant::now()));
-    let response = connection.send(outgoing.request(backend, another), || patience.overdue()).await?;
+    let begun = Instant::now();
+    connection.set_timer(patience.first_at(begun));
+    let response = connection.send(outgoing.request(backend, another), || patience.overdue(begun)).await?;
     connection.set_timer(patience.idle_at(Instant::now()));
     Ok((response, Link::Http1(Some(connection))))
 }
@@ -80,6 +81,11 @@ async fn multiplexed(
     let request = outgoing.request(backend, first.reused || (another && outgoing.repeatable));
     match elsewhere(send_h2(first.sender.clone(), request), patience).await {
         Err(failure) if first.reused && stale(failure, outgoing) => backend.distrust_multiplexed(&first),
+        Err(Failure::Timeout) => {
+            // A slow backend costs a connection, a dead one no second request.
+            backend.distrust_multiplexed(&first);
+            return Err(Failure::Timeout);
+        }
         done => return done,
     }
     let second = backend.multiplexed(patience.connect()).await?;
@@ -103,14 +109,15 @@ async fn elsewhere(
     answer: impl Future<Output = Result<Response<Incoming>, Failure>>,
     patience: &Patience,
 ) -> Result<Answered, Failure> {
-    let mut timer = Box::pin(tokio::time::sleep_until(patience.first_at(Instant::now())));
+    let begun = Instant::now();
+    let mut timer = Box::pin(tokio::time::sleep_until(patience.first_at(begun)));
     let mut answer = pin!(answer);
     let response = poll_fn(|cx| {
         if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
             return Poll::Ready(answer);
         }
         while timer.as_mut().poll(cx).is_ready() {
-            match patience.overdue() {
+            match patience.overdue(begun) {
                 Ok(at) => timer.as_mut().reset(at),
                 Err(failure) => return Poll::Ready(Err(failure)),
             }

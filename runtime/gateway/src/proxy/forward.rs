@@ -17,6 +17,7 @@ use super::{
 use crate::{
     backend::{Failure, Flight},
     choose::{self, Choice},
+    clock::micros,
     decide::Asked,
 };
 
@@ -27,23 +28,27 @@ pub(super) async fn forward(mut placed: Box<Placed>) -> Result<Response<AnswerBo
     if choice.all_unhealthy {
         route.counters.all_unhealthy.one();
     }
-    let tries = choice.order().len().min(route.spec.retry.attempts as usize + 1);
+    let mut tries = route.spec.retry.attempts as usize + 1;
     let mut begun = placed.begun;
-    let mut last = Failure::Connect;
-    for (number, position) in choice.order().iter().take(tries).enumerate() {
+    let mut last = None;
+    for (place, position) in choice.order().iter().enumerate() {
         let Some(member) = route.members.get(*position) else { break };
-        let flight = Flight::new(member.backend.clone(), begun);
-        let another = number + 1 < tries;
+        // One that is full was not tried.
+        let Some(flight) = Flight::begin(&member.backend, begun) else { continue };
+        if last.is_some() {
+            route.counters.retries.one();
+        }
+        tries -= 1;
+        let another = tries > 0 && place + 1 < choice.order().len();
         let tried = attempt(&member.backend, &mut placed, another).await;
         begun = Instant::now();
         match settle(&mut placed, flight, tried, another, begun) {
             Settled::Answer(answer) => return Ok(answer),
             Settled::Failed(failure) => return Err(Problem::of(failure, choice.all_unhealthy)),
-            Settled::Again(failure) => last = failure,
+            Settled::Again(failure) => last = Some(failure),
         }
-        route.counters.retries.one();
     }
-    Err(Problem::of(last, choice.all_unhealthy))
+    Err(Problem::of(last.unwrap_or(Failure::Full), choice.all_unhealthy))
 }
 
 fn choose(placed: &mut Placed) -> Result<Choice, Problem> {
@@ -76,7 +81,7 @@ fn settle(
         }
         Ok(answered) => {
             tell(placed, &flight, Ok(answered.0.status()), now);
-            accept(placed, answered, flight)
+            accept(placed, answered, flight, now)
         }
         Err(failure) => {
             tell(placed, &flight, Err(failure), now);
@@ -87,18 +92,21 @@ fn settle(
 
 /// How a try ended, to the figures and to the strategy.
 fn tell(placed: &Placed, flight: &Flight, ended: Result<StatusCode, Failure>, now: Instant) {
+    let latency = flight.latency(placed.patience.upload_moved_at(), now);
     match ended {
-        Ok(status) => flight.answered(status, now),
+        Ok(status) => flight.answered(status, latency),
         Err(failure) => flight.failed(&failure),
     }
     let kind = match ended {
         Ok(status) if status.is_server_error() => OutcomeKind::Failed,
         Ok(_) => OutcomeKind::Answered,
-        // The client's fault says nothing about a backend.
-        Err(Failure::Client(_)) => return,
+        // The client's fault or the gateway's own says nothing about a backend.
+        Err(Failure::Client(_) | Failure::Exhausted | Failure::Full) => return,
         Err(_) => OutcomeKind::Unreachable,
     };
-    placed.route.decider.ended(placed.shard, flight.backend.number, kind, flight.lasts(now));
+    let latency_us = u32::try_from(micros(latency)).unwrap_or(u32::MAX);
+    flight.backend.latency.heard(kind, latency_us);
+    placed.route.decider.ended(placed.shard, flight.backend.number, kind, latency_us);
 }
 
 fn may_retry(placed: &Placed, failure: Failure, now: Instant) -> bool {
@@ -117,19 +125,19 @@ fn refused(placed: &Placed, status: StatusCode, now: Instant) -> bool {
         && !placed.patience.is_over(now)
 }
 
-fn accept(placed: &mut Placed, (mut response, link): Answered, flight: Flight) -> Settled {
+fn accept(placed: &mut Placed, (mut response, link): Answered, flight: Flight, now: Instant) -> Settled {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let backend = response.extensions_mut().remove::<OnUpgrade>();
         let Some((client, backend)) = placed.upgrade.take().zip(backend) else {
             return Settled::Failed(Failure::Malformed);
         };
         let idle = Duration::from_millis(placed.route.spec.timeouts.idle_ms);
-        let tunnel = Tunnel { client, backend, idle, flight, visit: None, cut: placed.peer.cut.clone() };
+        let tunnel = Tunnel { client, backend, idle, flight, visit: None };
         let mut answer = answer(response, |_| AnswerBody::tunnel(tunnel));
         tunnel::mark(answer.headers_mut());
         return Settled::Answer(answer);
     }
-    let download = |body| Download { body, link, flight, patience: placed.patience.clone(), progressed: false };
+    let download = |body| Download { body, link, flight, patience: placed.patience.clone(), moved_at: now };
     Settled::Answer(answer(response, |body| AnswerBody::backend(Box::new(download(body)))))
 }
 

@@ -56,7 +56,8 @@ impl Outgoing {
     fn multiplexed(&self, request: &mut Request<RequestBody>, backend: &Backend) {
         *request.version_mut() = Version::HTTP_2;
         let host = request.headers_mut().remove(header::HOST);
-        let authority = host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or(&backend.address);
+        let named = host.as_ref().and_then(|host| host.to_str().ok()).filter(|host| !host.is_empty());
+        let authority = named.unwrap_or(&backend.address);
         let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
         let target = Uri::builder().scheme("http").authority(authority).path_and_query(path).build();
         // A host that is none was refused before.

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use switchyard_types::route::TimeoutSpec;
 use tokio::time::Instant;
 
-use super::upload::{Progress, Upload};
+use super::upload::{Upload, Waits};
 use crate::backend::Failure;
 
 /// How long one request may take for what.
@@ -33,34 +33,45 @@ impl Patience {
         self.until.map_or(self.connect, |until| self.connect.min(until.saturating_duration_since(Instant::now())))
     }
 
-    /// When to look first whether there is an answer: a body that comes has the time of bodies.
-    pub(crate) fn first_at(&self, now: Instant) -> Instant {
-        self.at(now, if self.upload.is_some() { self.idle } else { self.response })
+    /// When to look first whether there is an answer to a try that begins now: not later than its time can be over.
+    pub(crate) fn first_at(&self, begun: Instant) -> Instant {
+        let time = if self.upload.is_some() { self.idle.min(self.response) } else { self.response };
+        self.bounded(begun + time)
     }
 
-    pub(crate) fn idle_at(&self, now: Instant) -> Instant {
-        self.at(now, self.idle)
+    /// Until when the next piece of an answer must come, after one that came then.
+    pub(crate) fn idle_at(&self, moved: Instant) -> Instant {
+        self.bounded(moved + self.idle)
     }
 
-    fn at(&self, now: Instant, time: Duration) -> Instant {
-        self.until.map_or(now + time, |until| until.min(now + time))
+    fn bounded(&self, at: Instant) -> Instant {
+        self.until.map_or(at, |until| until.min(at))
     }
 
-    pub(crate) fn upload_moves(&self) -> bool {
-        self.upload.as_ref().is_some_and(|upload| upload.progress() == Progress::Moving)
+    /// When something last came of the request's body, which may come while the answer does.
+    pub(crate) fn upload_moved_at(&self) -> Option<Instant> {
+        self.upload.as_ref().and_then(|upload| upload.moved_at())
     }
 
-    /// The timer of a try has run out: until when to wait on, or whose fault it is. A body that comes slowly but comes is
-    /// nobody's.
-    pub(crate) fn overdue(&self) -> Result<Instant, Failure> {
+    /// The timer of a try that began then has run out: when to look again, or whose fault it is. A body that comes slowly but
+    /// comes is nobody's; the answer's own time begins when the body has ended.
+    pub(crate) fn overdue(&self, begun: Instant) -> Result<Instant, Failure> {
         let now = Instant::now();
         if self.is_over(now) {
             return Err(Failure::Timeout);
         }
-        match self.upload.as_ref().map(|upload| upload.progress()) {
-            Some(Progress::Moving) => Ok(self.at(now, self.response)),
-            Some(Progress::Waiting) => Err(Failure::Client(super::BodyFailure::Idle)),
-            Some(Progress::Done) | None => Err(Failure::Timeout),
+        let (waits, since) = self.upload.as_ref().map_or((Waits::Ended, begun), |upload| upload.waits(begun));
+        let (time, failure) = match waits {
+            Waits::Ended => (self.response, Failure::Timeout),
+            Waits::Backend => (self.idle, Failure::Timeout),
+            Waits::Client => (self.idle, Failure::Client(super::BodyFailure::Idle)),
+        };
+        let deadline = since + time;
+        if deadline <= now {
+            return Err(failure);
         }
+        // A body that ends meanwhile gives the answer its time, which is not over before the next look.
+        let look = if waits == Waits::Ended { deadline } else { deadline.min(now + self.response) };
+        Ok(self.bounded(look))
     }
 }

@@ -33,6 +33,10 @@ impl Problem {
             Failure::Client(BodyFailure::Broken) => {
                 Self::closing(StatusCode::BAD_REQUEST, "the body of the request broke off")
             }
+            Failure::Exhausted => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "the gateway has no room for another connection")
+            }
+            Failure::Full => Self::new(StatusCode::SERVICE_UNAVAILABLE, "the backends have all the requests they may"),
             Failure::Timeout => Self::new(StatusCode::GATEWAY_TIMEOUT, "no backend answered in time"),
             _ if hopeless => Self::new(StatusCode::SERVICE_UNAVAILABLE, "no backend is healthy"),
             Failure::Connect => Self::new(StatusCode::BAD_GATEWAY, "no backend could be reached"),

@@ -2,7 +2,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -11,11 +11,13 @@ use std::{
 use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
-use tokio_util::sync::CancellationToken;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional},
+    time::Instant,
+};
 
 use super::visit::Visit;
-use crate::backend::Flight;
+use crate::{backend::Flight, clock::millis};
 
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 const UPGRADE: HeaderValue = HeaderValue::from_static("upgrade");
@@ -42,37 +44,56 @@ pub(crate) struct Tunnel {
     pub(crate) idle: Duration,
     pub(crate) flight: Flight,
     pub(crate) visit: Option<Visit>,
-    /// Nothing that passes here ends by itself: it is cut when the service has drained.
-    pub(crate) cut: CancellationToken,
 }
 
 impl Tunnel {
-    /// Carries bytes both ways until one side closes, nothing moves for the route's idle time, or it is cut.
+    /// Carries bytes both ways until one side closes, or nothing moves for the route's idle time. Nothing that passes here
+    /// ends by itself: it is cut when the service has drained, by dropping the client's task.
     pub(crate) async fn carry(self: Box<Self>) {
-        let Self { client, backend, idle, flight, visit, cut } = *self;
+        let Self { client, backend, idle, flight, visit } = *self;
         let Ok((client, backend)) = tokio::try_join!(client, backend) else { return };
-        let moved = Arc::new(AtomicBool::new(false));
+        let moved = Arc::new(Moved::new());
         let (mut client, mut backend) = (Watched::new(client, &moved), Watched::new(backend, &moved));
         let mut copy = pin!(copy_bidirectional(&mut client, &mut backend));
         loop {
+            let until = moved.at() + idle;
             tokio::select! {
                 _ = copy.as_mut() => break,
-                () = cut.cancelled() => break,
-                () = tokio::time::sleep(idle) => if !moved.swap(false, Ordering::Relaxed) { break },
+                () = tokio::time::sleep_until(until) => if moved.at() + idle <= Instant::now() { break },
             }
         }
         drop((flight, visit));
     }
 }
 
-/// A connection that says whether anything was read.
+/// When something was last read.
+struct Moved {
+    begun: Instant,
+    after_ms: AtomicU64,
+}
+
+impl Moved {
+    fn new() -> Self {
+        Self { begun: Instant::now(), after_ms: AtomicU64::new(0) }
+    }
+
+    fn now(&self) {
+        self.after_ms.store(millis(self.begun.elapsed()), Ordering::Relaxed);
+    }
+
+    fn at(&self) -> Instant {
+        self.begun + Duration::from_millis(self.after_ms.load(Ordering::Relaxed))
+    }
+}
+
+/// A connection that says when something was read.
 struct Watched {
     io: TokioIo<Upgraded>,
-    moved: Arc<AtomicBool>,
+    moved: Arc<Moved>,
 }
 
 impl Watched {
-    fn new(upgraded: Upgraded, moved: &Arc<AtomicBool>) -> Self {
+    fn new(upgraded: Upgraded, moved: &Arc<Moved>) -> Self {
         Self { io: TokioIo::new(upgraded), moved: moved.clone() }
     }
 }
@@ -82,7 +103,7 @@ impl AsyncRead for Watched {
         let this = self.get_mut();
         let read = Pin::new(&mut this.io).poll_read(cx, buffer);
         if read.is_ready() {
-            this.moved.store(true, Ordering::Relaxed);
+            this.moved.now();
         }
         read
     }

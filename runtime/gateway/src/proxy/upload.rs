@@ -9,6 +9,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 /// What of a body is kept for a second try, in bytes: beyond it the body streams through and the request is tried once.
 const REPLAY_BYTES_MAX: usize = 64 << 10;
@@ -44,21 +45,21 @@ struct State {
     bytes_max: u64,
     ended: bool,
     failure: Option<BodyFailure>,
-    /// Something came since this was last asked.
-    progressed: bool,
+    /// When the last piece or the end came.
+    moved_at: Option<Instant>,
     /// It is the client that is waited for.
     waiting: bool,
 }
 
-/// What an upload does when the time for an answer is over.
+/// What an upload waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// Something came since the last look.
-    Moving,
+pub(crate) enum Waits {
     /// The client sends nothing.
-    Waiting,
-    /// The backend takes nothing, or has everything.
-    Done,
+    Client,
+    /// The backend takes nothing.
+    Backend,
+    /// For nothing: the backend has everything.
+    Ended,
 }
 
 impl Upload {
@@ -74,7 +75,7 @@ impl Upload {
             bytes_max,
             ended: false,
             failure: None,
-            progressed: false,
+            moved_at: None,
             waiting: false,
         })))
     }
@@ -93,13 +94,21 @@ impl Upload {
         self.0.lock().failure
     }
 
-    pub(crate) fn progress(&self) -> Progress {
-        let mut state = self.0.lock();
-        match () {
-            () if std::mem::take(&mut state.progressed) => Progress::Moving,
-            () if state.waiting => Progress::Waiting,
-            () => Progress::Done,
-        }
+    /// When the last piece or the end came; none: nothing has.
+    pub(crate) fn moved_at(&self) -> Option<Instant> {
+        self.0.lock().moved_at
+    }
+
+    /// What it waits for, and since when; the try that sends it began then.
+    pub(crate) fn waits(&self, begun: Instant) -> (Waits, Instant) {
+        let state = self.0.lock();
+        let waits = match () {
+            // What ends with its announced length is not asked for its end.
+            () if state.ended || state.incoming.is_end_stream() => Waits::Ended,
+            () if state.waiting => Waits::Client,
+            () => Waits::Backend,
+        };
+        (waits, state.moved_at.map_or(begun, |moved_at| moved_at.max(begun)))
     }
 }
 
@@ -121,7 +130,7 @@ impl State {
         let polled = Pin::new(&mut self.incoming).poll_frame(cx);
         self.waiting = polled.is_pending();
         let Poll::Ready(frame) = polled else { return Poll::Pending };
-        self.progressed = true;
+        self.moved_at = Some(Instant::now());
         match frame {
             None => self.end(None, next),
             Some(Err(_)) => self.fail(BodyFailure::Broken),

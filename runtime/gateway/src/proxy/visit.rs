@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
 use super::upload::Upload;
-use crate::{client::Busy, route::Route};
+use crate::{
+    client::{Busy, Peer},
+    route::Route,
+};
 
 /// A request on its route, counted in flight until the body of its answer has ended.
 #[derive(Debug)]
@@ -21,6 +24,11 @@ impl Visit {
     /// One that no route takes.
     pub(crate) fn nowhere(busy: Busy) -> Self {
         Self { route: None, upload: None, busy }
+    }
+
+    /// The client whose request it is.
+    pub(crate) fn peer(&self) -> Arc<Peer> {
+        self.busy.peer().clone()
     }
 
     /// From now on the client may take of the answer: it is its turn until [`waits`](Self::waits).

@@ -18,10 +18,14 @@ use crate::{
     decide::{Decider, Deciding},
 };
 
+/// Backends of all routes: each is checked on its own, and keeps connections.
+const BACKENDS_TOTAL_MAX: usize = 4_096;
+
 /// The set of routes that requests begin with. It never changes: a new one takes its place.
 #[derive(Debug, Default)]
 pub(crate) struct RouteTable {
     routes: Vec<Arc<Route>>,
+    names: HashMap<RouteName, Arc<Route>>,
     /// By host; what begins with a dot is for everything below. The longest prefix is first.
     hosts: HashMap<Box<str>, Vec<Arc<Route>>>,
     /// For all hosts. The longest prefix is first.
@@ -37,6 +41,7 @@ impl RouteTable {
         for DeclaredRoute { name, spec } in &declared {
             spec.check().map_err(|wrong| GatewayError::Route { route: name.clone(), wrong })?;
         }
+        too_many_backends(&declared)?;
         overlaps(&declared)?;
         let mut table = Self::default();
         for route in declared {
@@ -48,18 +53,19 @@ impl RouteTable {
     }
 
     fn add(&mut self, route: Arc<Route>) {
-        for host in &route.spec.hosts {
-            let host = host.strip_prefix('*').unwrap_or(host).to_ascii_lowercase();
-            self.hosts.entry(host.into()).or_default().push(route.clone());
+        for claim in route.spec.claims() {
+            let of = match claim.host.as_deref() {
+                Some(host) => self.hosts.entry(host.strip_prefix('*').unwrap_or(host).into()).or_default(),
+                None => &mut self.any,
+            };
+            of.push(route.clone());
         }
-        if route.spec.hosts.is_empty() {
-            self.any.push(route.clone());
-        }
+        self.names.insert(route.name.clone(), route.clone());
         self.routes.push(route);
     }
 
     pub(crate) fn get(&self, name: &RouteName) -> Option<&Arc<Route>> {
-        self.routes.iter().find(|route| route.name == *name)
+        self.names.get(name)
     }
 
     pub(crate) fn routes(&self) -> &[Arc<Route>] {
@@ -78,7 +84,7 @@ impl RouteTable {
     }
 
     fn find_by_host(&self, host: &str, path: &str) -> Option<&Arc<Route>> {
-        let host = host.to_ascii_lowercase();
+        let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
         let exact = self.hosts.get(host.as_str()).and_then(|routes| by_path(routes, path));
         let below = || {
             let dots = host.match_indices('.').filter_map(|(at, _)| host.get(at..));
@@ -100,6 +106,17 @@ fn covers(prefix: &str, path: &str) -> bool {
 
 fn longest_first(routes: &mut [Arc<Route>]) {
     routes.sort_by_key(|route| std::cmp::Reverse(route.spec.path_prefix.len()));
+}
+
+fn too_many_backends(declared: &[DeclaredRoute]) -> Result<(), GatewayError> {
+    let mut backends = 0;
+    for DeclaredRoute { name, spec } in declared {
+        backends += spec.backends.len();
+        if backends > BACKENDS_TOTAL_MAX {
+            return Err(GatewayError::TooManyBackends { route: name.clone(), max: BACKENDS_TOTAL_MAX });
+        }
+    }
+    Ok(())
 }
 
 fn overlaps(declared: &[DeclaredRoute]) -> Result<(), GatewayError> {
@@ -188,6 +205,7 @@ mod tests {
             (Some("A.example.com"), "/only/x", "exact"),
             (Some("a.example.com"), "/else", "below"),
             (Some("x.b.example.com"), "/", "deeper"),
+            (Some("x.b.example.com."), "/", "deeper"),
             (Some("example.com"), "/shop", "any-shop"),
         ];
         for (host, path, expected) in cases {
@@ -207,6 +225,17 @@ mod tests {
         };
         let sentence = "a request must have one route";
         check(spec("two", &["I"], "/a"), &format!("routes one and two both take i /a: {sentence}"));
+        check(spec("two", &["I."], "/a"), &format!("routes one and two both take i /a: {sentence}"));
+        let mut large = spec("two", &["j"], "/a");
+        let first = large.spec.backends[0].clone();
+        large.spec.backends = (0..256).map(|n| BackendSpec { name: n.to_string(), ..first.clone() }).collect();
+        let many: Vec<_> = (0..17).map(|n| spec(&format!("r{n}"), &[], &format!("/{n}"))).collect();
+        let many = many
+            .into_iter()
+            .map(|one| DeclaredRoute { spec: RouteSpec { backends: large.spec.backends.clone(), ..one.spec }, ..one });
+        let error = RouteTable::new(many.collect(), &RouteTable::default(), &crate::decide::deciding_for_test());
+        let expected = "route r16: with its backends there are more than the 4096 that a gateway takes";
+        assert_eq!(error.expect_err("too many").to_string(), expected);
         check(spec("one", &["j"], "/a"), &format!("routes one and one both take the name one: {sentence}"));
     }
 

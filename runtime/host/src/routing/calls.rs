@@ -38,7 +38,8 @@ impl RoutingCalls {
 /// The hooks, each with its budget.
 impl Instance<RoutingCalls> {
     pub(crate) fn backends(&mut self, now_ms: u64, backends: &[Backend]) -> Result<(), CallError> {
-        self.call(CallClass::Lifecycle, |calls, store| calls.backends.call(store, (now_ms, backends)))
+        // Also with a live shard locked, whenever a backend changes its health.
+        self.call(CallClass::Batched, |calls, store| calls.backends.call(store, (now_ms, backends)))
     }
 
     #[inline]

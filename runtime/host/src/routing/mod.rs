@@ -11,6 +11,6 @@ pub(crate) use kind::Routing;
 pub use slot::RoutingSlot;
 pub use table::RouteTable;
 pub use types::{
-    Backend, CANDIDATES_MAX, Candidate, Choice, Load, Method, ORDER_MAX, Outcome, OutcomeKind, PATH_BYTES_MAX, Request,
-    Resident, Wants,
+    Backend, CANDIDATES_MAX, Candidate, Choice, LATENCY_DEAD, Load, Method, ORDER_MAX, OUTCOMES_MAX, Outcome,
+    OutcomeKind, PATH_BYTES_MAX, Request, Resident, Wants,
 };

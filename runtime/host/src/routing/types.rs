@@ -4,6 +4,10 @@ use wasmtime::component::{ComponentType, Lift, Lower};
 pub const CANDIDATES_MAX: usize = 256;
 /// Backends that one choice may name.
 pub const ORDER_MAX: usize = 3;
+/// Outcomes that may wait in one shard; what comes then is not told.
+pub const OUTCOMES_MAX: usize = 16_384;
+/// [`Resident::latency_us`] of a backend whose last try reached nobody.
+pub const LATENCY_DEAD: u32 = u32::MAX;
 /// Bytes of a path that cross.
 pub const PATH_BYTES_MAX: usize = 1_024;
 
@@ -48,7 +52,7 @@ pub struct Request {
     pub path: Option<String>,
 }
 
-/// A healthy backend that has not been tried for this request.
+/// A healthy backend, or any where none is healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ComponentType, Lower)]
 #[component(record)]
 pub struct Candidate {
@@ -107,7 +111,7 @@ pub struct Outcome {
     pub backend: u32,
     /// How it ended.
     pub kind: OutcomeKind,
-    /// Until the first byte of the answer, in microseconds.
+    /// From the try, or the end of the request's body, to the head of the answer, in microseconds.
     #[component(name = "latency-us")]
     pub latency_us: u32,
 }
@@ -121,18 +125,19 @@ pub struct Resident {
     /// Requests that have not ended.
     #[component(name = "in-flight")]
     pub in_flight: u32,
-    /// Mean latency of its last tries, in microseconds; 0: none yet.
+    /// Moving average of its latencies as outcomes have them, in microseconds; 0: none yet; [`LATENCY_DEAD`]: the last try
+    /// reached nobody.
     #[component(name = "latency-us")]
     pub latency_us: u32,
 }
 
-/// A route since the last tick.
+/// What one shard of a route has done since the last tick, and what the route has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ComponentType, Lower)]
 #[component(record)]
 pub struct Load {
     /// Since the last tick.
     pub requests: u64,
-    /// Now.
+    /// Of the whole route, now.
     #[component(name = "in-flight")]
     pub in_flight: u64,
     /// Tries that failed or reached nobody, since the last tick.

@@ -7,10 +7,12 @@ use super::{Engine, Ground, listen};
 use crate::{NodeError, folder::CacheSize};
 
 pub(super) async fn start(ground: &Ground<'_>) -> Result<Engine, NodeError> {
-    let Ground { config, host, folder, secret } = ground;
+    let Ground { config, host, folder, secret, clients_max } = ground;
     let failed = |source: CacheError| NodeError::Engine { engine: "cache", source: source.into() };
     let size = CacheSize::new(config.cache_budget, config.cache_shards).or_remembered(folder);
-    let cache = CacheConfig { secret: Some(*secret), ..size.config() };
+    let usual = size.config();
+    let connections_max = usual.connections_max.min(*clients_max);
+    let cache = CacheConfig { secret: Some(*secret), connections_max, ..usual };
     let cache = Cache::new(host, cache).map_err(failed)?;
     let (listener, address) = listen("RESP", config.resp_listen).await?;
     // Not before: what does not start is nothing to come back to.

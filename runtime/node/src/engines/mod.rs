@@ -15,7 +15,7 @@ use switchyard_types::{Figure, SlotId};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use gateway::{RoutesRefused, SetRoutes};
+pub(crate) use gateway::{SetRoutes, Taken};
 
 use crate::{NodeConfig, NodeError, folder::DataFolder};
 
@@ -49,6 +49,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) folder: &'a DataFolder,
     /// The node's own, for keyed hashes that others cannot aim at.
     pub(crate) secret: [u8; 16],
+    /// Clients that one listener may have: a client costs a file, and the process has a bound on these.
+    pub(crate) clients_max: usize,
 }
 
 /// Every engine that the configuration asks for, and what takes the node's routes.

@@ -11,6 +11,6 @@ mod trust;
 
 pub(crate) use boot::boot;
 pub(crate) use reconciler::Reconciler;
-pub(crate) use routes::RoutesRecord;
+pub(crate) use routes::{Refusal, RoutesRecord};
 pub(crate) use stage::Stager;
 pub(crate) use steps::{Actual, FailedAttempt, Probation};

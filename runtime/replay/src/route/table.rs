@@ -4,12 +4,9 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use switchyard_host::routing::{Backend, Candidate, Load, Outcome, OutcomeKind, Resident, RouteTable};
+use switchyard_host::routing::{Backend, Candidate, Load, OUTCOMES_MAX, Outcome, OutcomeKind, Resident, RouteTable};
 
 use super::servers::Ended;
-
-/// Outcomes that wait for the next pick; older ones are dropped, as on a node.
-const BACKLOG_MAX: usize = 256;
 
 /// The route of a replay as a strategy sees it. Nobody else touches it, so a lock is never contended.
 pub(super) struct TraceRoute {
@@ -52,13 +49,12 @@ impl TraceRoute {
             if let Some(in_flight) = state.in_flight.get_mut(server as usize) {
                 *in_flight -= 1;
             }
-            if tell {
+            // As on a node: what is too much is not told.
+            if tell && state.outcomes.len() < OUTCOMES_MAX {
                 let kind = OutcomeKind::Answered;
                 state.outcomes.push_back(Outcome { backend: server, kind, latency_us: response_us });
             }
         }
-        let excess = state.outcomes.len().saturating_sub(BACKLOG_MAX);
-        state.outcomes.drain(..excess);
     }
 }
 

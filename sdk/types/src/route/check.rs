@@ -1,8 +1,8 @@
-use std::collections::HashSet;
+use std::{collections::HashSet, net::Ipv6Addr};
 
 use http::{HeaderName, Method, Uri, uri::Authority};
 
-use super::RouteSpec;
+use super::{RouteSpec, claim::canonical};
 
 /// Backends of one route: as many as a strategy sees candidates.
 pub const BACKENDS_MAX: usize = 256;
@@ -18,6 +18,10 @@ const CHECKS_MAX: u32 = 100;
 const METHODS_MAX: usize = 64;
 /// Longest name, in bytes.
 const NAME_BYTES_MAX: usize = 253;
+/// Requests at once to one backend: about as many as there are ports towards one address.
+const CONNECTIONS_MAX: u32 = 65_536;
+/// Longest part of a name between two dots, in bytes.
+const LABEL_BYTES_MAX: usize = 63;
 /// Hosts of one route.
 const HOSTS_MAX: usize = 256;
 /// Characters of a foreign text that a message repeats.
@@ -45,7 +49,7 @@ impl RouteSpec {
             let bare = host.strip_prefix("*.").unwrap_or(host);
             let right = "a host without port, as example.com or *.example.com";
             that(is_host(bare), &format!("hosts[{at}]"), quoted(host), right)?;
-            let earlier = self.hosts.iter().take(at).any(|earlier| earlier.eq_ignore_ascii_case(host));
+            let earlier = self.hosts.iter().take(at).any(|earlier| canonical(earlier) == canonical(host));
             that(!earlier, &format!("hosts[{at}]"), quoted(host), "each host once")?;
         }
         path("path_prefix", &self.path_prefix)?;
@@ -53,6 +57,7 @@ impl RouteSpec {
         self.check_health()?;
         self.check_timeouts()?;
         self.check_retry()?;
+        within("limits.connections_max", self.limits.connections_max, 1, CONNECTIONS_MAX)?;
         match &self.affinity_header {
             None => Ok(()),
             Some(header) => {
@@ -135,11 +140,18 @@ fn quoted(text: &str) -> String {
     format!("{:?}", text.chars().take(SHOWN_CHARS_MAX).collect::<String>())
 }
 
+/// A name of labels (RFC 1035, section 2.3.1; a dot at the end says that nothing follows), or an address.
 fn is_host(host: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    let literal = host.starts_with('[') && host.ends_with(']');
-    let named = !host.is_empty() && host.len() <= NAME_BYTES_MAX && host.bytes().all(plain);
-    named || (literal && host.parse::<Authority>().is_ok())
+    if let Some(literal) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return literal.parse::<Ipv6Addr>().is_ok();
+    }
+    host.len() <= NAME_BYTES_MAX && host.strip_suffix('.').unwrap_or(host).split('.').all(is_label)
+}
+
+fn is_label(label: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let long = (1..=LABEL_BYTES_MAX).contains(&label.len());
+    long && label.bytes().all(plain) && !label.starts_with('-') && !label.ends_with('-')
 }
 
 fn is_address(address: &str) -> bool {
@@ -172,6 +184,14 @@ mod tests {
             "hosts[0] is \"a:80\": it takes a host without port, as example.com or *.example.com",
         );
         check_one(|s| s.hosts.push("EXAMPLE.com".to_owned()), "hosts[2] is \"EXAMPLE.com\": it takes each host once");
+        check_one(|s| s.hosts.push("example.com.".to_owned()), "hosts[2] is \"example.com.\": it takes each host once");
+        for host in [".example.com", "a..b", "-.-", "-a.b", "a-.b", "*.*.a", "*", "a.b..", ".", "[x]", ""] {
+            let right = "it takes a host without port, as example.com or *.example.com";
+            check_one(|s| s.hosts = vec![host.to_owned()], &format!("hosts[0] is {host:?}: {right}"));
+        }
+        let mut unusual = good();
+        unusual.hosts = ["a_b.c", "xn--a.b", "127.0.0.1", "[::1]", "*.example.com."].map(str::to_owned).to_vec();
+        unusual.check().expect("these are hosts");
         check_one(
             |s| s.path_prefix = "shop".to_owned(),
             "path_prefix is \"shop\": it takes a path that begins with / and has no query",
@@ -189,6 +209,8 @@ mod tests {
         check_one(|s| s.health.path = Some("x".to_owned()), "health.path is \"x\": it takes a path that begins with /");
         check_one(|s| s.timeouts.connect_ms = 0, "timeouts.connect_ms is 0: it takes 1 to 86400000");
         check_one(|s| s.timeouts.total_ms = Some(0), "timeouts.total_ms is 0: it takes 1 to 86400000");
+        let right = "it takes 1 to 65536";
+        check_one(|s| s.limits.connections_max = 0, &format!("limits.connections_max is 0: {right}"));
         check_one(|s| s.retry.attempts = 3, "retry.attempts is 3: it takes 0 to 2");
         check_one(|s| s.retry.methods = vec!["G T".to_owned()], "retry.methods is \"G T\": it takes methods of HTTP");
         let header = |s: &mut RouteSpec| s.affinity_header = Some("a b".to_owned());

@@ -156,12 +156,15 @@ pub enum RetryOn {
 pub struct RouteLimits {
     /// Largest request body, in bytes.
     pub body_bytes_max: u64,
+    /// Requests that each backend gets at once: with HTTP/1.1 as many connections, upgraded ones included.
+    pub connections_max: u32,
     /// Unused connections kept to each backend.
     pub idle_connections_max: usize,
 }
 
 impl Default for RouteLimits {
     fn default() -> Self {
-        Self { body_bytes_max: 64 << 20, idle_connections_max: 256 }
+        // Far more than a server works on at once, and far fewer than the ports towards one address.
+        Self { body_bytes_max: 64 << 20, connections_max: 4_096, idle_connections_max: 256 }
     }
 }

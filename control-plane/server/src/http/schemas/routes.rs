@@ -134,6 +134,9 @@ pub(super) enum RetryOn {
 pub(super) struct RouteLimits {
     #[schema(required = false)]
     body_bytes_max: u64,
+    /// Requests that each backend gets at once.
+    #[schema(required = false)]
+    connections_max: u32,
     /// To each backend.
     #[schema(required = false)]
     idle_connections_max: usize,
