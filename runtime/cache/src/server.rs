@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use switchyard_listen::{Account, is_passing};
+use switchyard_listen::{Acceptor, Account};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -19,10 +19,6 @@ use crate::{Cache, CacheError, connection::Connection, figures::ServiceCounters}
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often what has expired is freed.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
-/// Pause after an error that a moment may heal: no file descriptor is left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Errors of the listener in a row after which it is given up.
-const ACCEPT_ERRORS_MAX: u32 = 1_000;
 
 /// The cache behind a RESP listener.
 #[derive(Debug)]
@@ -61,29 +57,16 @@ impl CacheService {
     }
 
     async fn accept(&self, stop: &CancellationToken, clients: &mut JoinSet<()>) -> Result<(), CacheError> {
-        let mut errors = 0_u32;
+        let mut acceptor = Acceptor::new(&self.listener);
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
                 Some(_) = clients.join_next() => {}
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => {
-                        errors = 0;
-                        self.welcome(stream, stop, clients);
-                    }
-                    Err(error) if errors >= ACCEPT_ERRORS_MAX && !is_passing(&error) => {
-                        return Err(CacheError::Listen(error));
-                    }
-                    Err(error) => {
-                        errors = errors.saturating_add(1);
-                        // A listener without a file to spare would say so twenty times a second.
-                        if errors.is_power_of_two() {
-                            tracing::warn!(%error, errors, "clients could not be accepted");
-                        }
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                },
+                accepted = acceptor.next() => {
+                    let (stream, _) = accepted.map_err(CacheError::Listen)?;
+                    self.welcome(stream, stop, clients);
+                }
             }
         }
     }

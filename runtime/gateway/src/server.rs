@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use switchyard_listen::is_passing;
+use switchyard_listen::Acceptor;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -14,10 +14,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Gateway, GatewayError, client, gateway::Shared};
 
-/// Pause after an error that a moment may heal: no file descriptor is left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Errors of the listener in a row after which it is given up.
-const ACCEPT_ERRORS_MAX: u32 = 1_000;
 const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// A gateway behind a listener.
@@ -68,29 +64,16 @@ struct Door {
 
 impl Door {
     async fn accept(&self, listener: &TcpListener, clients: &mut JoinSet<()>) -> Result<(), GatewayError> {
-        let mut errors = 0_u32;
+        let mut acceptor = Acceptor::new(listener);
         loop {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Ok(()),
                 Some(_) = clients.join_next() => {}
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, address)) => {
-                        errors = 0;
-                        self.welcome(stream, address, clients);
-                    }
-                    Err(error) if errors >= ACCEPT_ERRORS_MAX && !is_passing(&error) => {
-                        return Err(GatewayError::Listen(error));
-                    }
-                    Err(error) => {
-                        errors = errors.saturating_add(1);
-                        // A listener without a file to spare would say so twenty times a second.
-                        if errors.is_power_of_two() {
-                            tracing::warn!(%error, errors, "clients could not be accepted");
-                        }
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                },
+                accepted = acceptor.next() => {
+                    let (stream, address) = accepted.map_err(GatewayError::Listen)?;
+                    self.welcome(stream, address, clients);
+                }
             }
         }
     }

@@ -1,7 +1,8 @@
 //! What all listeners keep to.
 //!
 //! An [`Account`] bounds what connections hold for their clients together; a [`BoundedListener`] how many connections there are
-//! of HTTP, and how long one may be silent; [`is_passing`] tells what of accepting clients is no reason to stop.
+//! of HTTP, and how long one may be silent; an [`Acceptor`] goes on where accepting a client
+//! fails for a reason that passes.
 //!
 //! What this is not: a place for protocols. Start reading at `account.rs`.
 
@@ -9,6 +10,6 @@ mod accept;
 mod account;
 mod http;
 
-pub use accept::is_passing;
+pub use accept::Acceptor;
 pub use account::{Account, Exhausted, Share};
 pub use http::{BoundedListener, Connection};

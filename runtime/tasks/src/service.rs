@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use switchyard_listen::Account;
+use switchyard_listen::{Acceptor, Account};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::{JoinError, JoinSet},
@@ -18,10 +18,6 @@ use crate::{Tasks, TasksError, decide, faktory::Connection, figures::Counters, o
 
 /// How long connections may finish what they do when the service stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
-/// Pause after an error that a moment may heal: no file descriptor is left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Errors of the listener in a row after which it is given up.
-const ACCEPT_ERRORS_MAX: u32 = 1_000;
 /// Tasks whose time has come that are moved in one hold of the lock.
 const TURN_TASKS: usize = 256;
 /// How often silent workers are looked for.
@@ -71,24 +67,16 @@ impl TasksService {
     }
 
     async fn accept(&self, stop: &CancellationToken, clients: &mut JoinSet<()>) -> Result<(), TasksError> {
-        let mut errors = 0;
+        let mut acceptor = Acceptor::new(&self.listener);
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
                 Some(_) = clients.join_next() => {}
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => {
-                        errors = 0;
-                        self.welcome(stream, stop, clients);
-                    }
-                    Err(error) if errors >= ACCEPT_ERRORS_MAX => return Err(TasksError::Listen(error)),
-                    Err(error) => {
-                        errors += 1;
-                        tracing::warn!(%error, "a client could not be accepted");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                },
+                accepted = acceptor.next() => {
+                    let (stream, _) = accepted.map_err(TasksError::Listen)?;
+                    self.welcome(stream, stop, clients);
+                }
             }
         }
     }

@@ -24,7 +24,9 @@ pub(super) async fn start(ground: &Ground<'_>) -> Result<(Engine, Routes), NodeE
         tracing::warn!(%address, "anybody who reaches the tasks may push and take them: give --faktory-password-file");
     }
     let (durability, password) = (ground.config.durability, password.map(|password| password.0));
-    let tasks = TasksConfig { durability, password, ..TasksConfig::new(ground.folder.join(QUEUE)) };
+    let usual = TasksConfig::new(ground.folder.join(QUEUE));
+    let connections_max = usual.connections_max.min(ground.clients_max);
+    let tasks = TasksConfig { durability, password, connections_max, ..usual };
     let tasks = open(ground.host, &tasks).await?;
     let (listener, address) = listen("the Faktory protocol", ground.config.faktory_listen).await?;
     let (routes, figures, slot) = (switchyard_tasks::router(tasks.clone()), tasks.clone(), tasks.slot().clone());
