@@ -42,7 +42,7 @@ pub(crate) fn offer(shared: &Shared, job: Job, payload: &[u8]) -> Result<Arrived
         // A copy: what a connection has read stays in memory for as long as a part of it does, and a job stays until the
         // next checkpoint.
         let payload = Bytes::copy_from_slice(payload);
-        let ticket = shared.change(|state, now_ms| {
+        let ticket = shared.change_waited(|state, now_ms| {
             let standing = state.stand(&job.queue, job.priority, decided);
             let ticket = state.arrive(now_ms, Arrival { invited, job, payload, standing, at_ms });
             if decided.is_none() {

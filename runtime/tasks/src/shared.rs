@@ -18,6 +18,7 @@ use crate::{
     storage::Storage,
     table::{Guarded, Table},
     workers::Workers,
+    writer::Writing,
 };
 
 /// How long what nobody waits for may gather: until then a kill has the tasks handed out again.
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     /// Where strategies decide. It is asked with the state unlocked: it looks at the table while it decides.
     pub(crate) slot: SchedulingSlot,
     pub(crate) table: Arc<Table>,
+    pub(crate) writer: Writing,
     /// Whose turn it is to ask the strategy.
     turn: Mutex<()>,
     pub(crate) progress: watch::Sender<Progress>,
@@ -67,6 +69,7 @@ impl Shared {
             counters: Counters::default(),
             slot: SchedulingSlot::new(host, Arc::downgrade(&seen), SHARDS, Upkeep::Threads),
             table,
+            writer: Writing::new(config.durability),
             turn: Mutex::new(()),
             progress,
             sooner: Notify::new(),
@@ -86,6 +89,20 @@ impl Shared {
 
     /// Changes the state at the present time, then does, with the lock released, what the change has left to do.
     pub(crate) fn change<R>(&self, change: impl FnOnce(&mut State, u64) -> R) -> R {
+        let (answer, work) = self.change_quietly(change);
+        if work {
+            self.table.work.notify_one();
+        }
+        answer
+    }
+
+    /// A change of which [`Shared::safe`] is asked next, which has it written.
+    pub(crate) fn change_waited<R>(&self, change: impl FnOnce(&mut State, u64) -> R) -> R {
+        self.change_quietly(change).0
+    }
+
+    /// And whether the writer is to be told.
+    fn change_quietly<R>(&self, change: impl FnOnce(&mut State, u64) -> R) -> (R, bool) {
         let (answer, handouts, sooner, work, due) = {
             let mut guarded = self.table.guarded.lock();
             let state = &mut guarded.state;
@@ -94,11 +111,12 @@ impl Shared {
             // Read under the lock: the times of two changes are in the order of the changes.
             let answer = change(state, self.clock.now_ms());
             let sooner = state.next_timer_ms().is_some_and(|at_ms| timer.is_none_or(|timer| at_ms < timer));
-            (answer, std::mem::take(&mut state.handouts), sooner, state.work() > before, state.events.is_due())
+            let (after, due) = (state.work(), state.events.is_due());
+            let handouts = std::mem::take(&mut state.handouts);
+            // What nobody waits for has its time, which has begun already.
+            let told = guarded.gathering && after == Work::Unhurried;
+            (answer, handouts, sooner, after > before && !told, due)
         };
-        if work {
-            self.table.work.notify_one();
-        }
         if due {
             self.slot.wake(SHARD);
         }
@@ -106,7 +124,7 @@ impl Shared {
             self.sooner.notify_one();
         }
         handouts.into_iter().for_each(|(answer, handout)| self.deliver(answer, handout));
-        answer
+        (answer, work)
     }
 
     fn deliver(&self, answer: tokio::sync::oneshot::Sender<Handout>, handout: Handout) {
@@ -116,8 +134,8 @@ impl Shared {
         }
     }
 
-    /// Waits for work; none: the tasks are closed and everything is written.
-    pub(crate) fn next_work<R>(&self, take: impl FnOnce(&mut State) -> R) -> Option<R> {
+    /// Waits for work, or for the files to fail. False: the tasks are closed and everything is written.
+    pub(crate) fn wait_for_work(&self) -> bool {
         let mut guarded = self.table.guarded.lock();
         // From the first of it: what comes meanwhile puts nothing off.
         let mut until = None;
@@ -126,18 +144,24 @@ impl Shared {
                 Work::Waited => break,
                 Work::Unhurried if guarded.closing => break,
                 Work::Unhurried if self.gather(&mut guarded, &mut until) => break,
-                Work::Nothing if guarded.closing => return None,
+                Work::Nothing if guarded.closing => return false,
                 Work::Nothing => self.table.work.wait(&mut guarded),
                 Work::Unhurried => {}
             }
+            if self.storage.database().is_none() {
+                break;
+            }
         }
-        Some(take(&mut guarded.state))
+        true
     }
 
     /// Waits for something to happen; true: the time is over that unhurried work may gather.
     fn gather(&self, guarded: &mut MutexGuard<'_, Guarded>, until: &mut Option<Instant>) -> bool {
         let until = *until.get_or_insert_with(|| Instant::now() + UNHURRIED_MAX);
-        self.table.work.wait_until(guarded, until).timed_out()
+        guarded.gathering = true;
+        let is_over = self.table.work.wait_until(guarded, until).timed_out();
+        guarded.gathering = false;
+        is_over
     }
 
     /// Has the writer end once everything is written.
@@ -151,6 +175,16 @@ impl Shared {
         let (mut guarded, until) = (self.table.guarded.lock(), Instant::now() + pause);
         while !guarded.closing && !self.table.work.wait_until(&mut guarded, until).timed_out() {}
         guarded.closing
+    }
+
+    /// Has what is waited for written: here and now where that is quick, else by the thread that writes. To wake a thread,
+    /// and to be woken by it, costs more than a write that does not wait for the disk.
+    pub(crate) fn hasten(&self) {
+        if self.writer.is_quick(self.clock.now_ms()) {
+            self.write_here();
+        } else {
+            self.table.work.notify_one();
+        }
     }
 
     /// An error while the files have failed.
@@ -169,6 +203,9 @@ impl Shared {
 
     /// Waits until a change is safe.
     pub(crate) async fn safe(&self, ticket: Ticket) -> Result<(), TasksError> {
+        if self.progress.borrow().safe < ticket {
+            self.hasten();
+        }
         let mut progress = self.progress.subscribe();
         // The sender is here, so it cannot be gone.
         let reached = progress.wait_for(|progress| progress.safe >= ticket || progress.failed.is_some()).await;

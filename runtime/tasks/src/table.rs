@@ -19,11 +19,13 @@ pub(crate) struct Table {
 pub(crate) struct Guarded {
     pub(crate) state: State,
     pub(crate) closing: bool,
+    /// The writer knows that there is something that nobody waits for.
+    pub(crate) gathering: bool,
 }
 
 impl Table {
     pub(crate) fn new(clock: Clock, state: State) -> Self {
-        Self { clock, guarded: Mutex::new(Guarded { state, closing: false }), work: Condvar::new() }
+        Self { clock, guarded: Mutex::new(Guarded { state, closing: false, gathering: false }), work: Condvar::new() }
     }
 }
 

@@ -123,6 +123,8 @@ impl Tasks {
         for (index, job) in jobs.into_iter().enumerate() {
             // The strategy is asked about each, and this thread serves others.
             if index % OFFERS_AT_ONCE == OFFERS_AT_ONCE - 1 {
+                // Nobody comes back here if the client leaves now.
+                self.shared().hasten();
                 tokio::task::yield_now().await;
             }
             offered.push(self.offer(job));
@@ -177,7 +179,7 @@ impl Tasks {
     pub async fn acknowledge(&self, id: TaskId, lease: LeaseId) -> Result<(), TasksError> {
         let held = self
             .settle(|shared| {
-                shared.change(|state, now_ms| {
+                shared.change_waited(|state, now_ms| {
                     state.acknowledge(Moment { now_ms, wall_ms: wall_ms() }, Claim::Lease(id, lease))
                 })
             })
@@ -200,7 +202,7 @@ impl Tasks {
     /// As a worker of the Faktory protocol says it. False: it does not hold the job (any more).
     pub(crate) async fn acknowledge_job(&self, owner: &Owner, jid: &str) -> Result<bool, TasksError> {
         self.settle(|shared| {
-            shared.change(|state, now_ms| {
+            shared.change_waited(|state, now_ms| {
                 state.acknowledge(Moment { now_ms, wall_ms: wall_ms() }, Claim::Job { owner, jid })
             })
         })

@@ -1,12 +1,22 @@
-use std::{sync::Arc, thread::JoinHandle, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
 
 use crate::{
-    TaskId, TasksError,
+    Durability, TaskId, TasksError,
     clock::wall_ms,
     disk::{self, Batch, Database, Unwritten},
     figures::Counters,
     shared::Shared,
-    state::{Ticket, Work},
+    state::{State, Take, Ticket, Work},
+    task::Task,
 };
 
 /// Changes that one commit takes at most: what came meanwhile waits for the next, and the lock is held for the encoding.
@@ -16,9 +26,16 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause: space that was freed is used so soon.
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
 
-/// The one thread that writes. While the disk works, changes gather; they share the next commit.
+/// A write that takes longer is slow, and whoever waits leaves the next ones to the thread.
+const SLOW: Duration = Duration::from_millis(2);
+/// For how long, in milliseconds.
+const SLOW_FOR_MS: u64 = 1_000;
+/// How long whoever waits stands by while somebody else writes, who may write this too: a little longer than a write takes.
+const TURN: Duration = Duration::from_micros(100);
+
+/// The thread that writes what others do not. While the disk works, changes gather; they share the next commit.
 pub(crate) fn start(shared: Arc<Shared>) -> Result<JoinHandle<()>, TasksError> {
-    spawn(shared, |shared| Writer { shared, left: None, pause: RETRY_PAUSE }.run())
+    spawn(shared, run)
 }
 
 fn spawn(shared: Arc<Shared>, run: impl FnOnce(&Shared) + Send + 'static) -> Result<JoinHandle<()>, TasksError> {
@@ -43,66 +60,153 @@ impl Drop for Ended {
 /// What a commit writes, which tasks arrive with it, and how far it goes.
 type Taken = (Batch, Vec<TaskId>, Ticket);
 
-struct Writer<'a> {
-    shared: &'a Shared,
+/// Whose turn it is to write, and whether whoever waits may do it.
+pub(crate) struct Writing {
+    /// At this durability a write does not wait for the disk.
+    is_quick: bool,
+    /// Until then it is not quick all the same, by the clock of the tasks.
+    slow_until_ms: AtomicU64,
+    turn: Mutex<Turn>,
+}
+
+impl Writing {
+    pub(crate) fn new(durability: Durability) -> Self {
+        let turn = Mutex::new(Turn { left: None, broken: None, pause: RETRY_PAUSE });
+        Self { is_quick: durability == Durability::Process, slow_until_ms: AtomicU64::new(0), turn }
+    }
+
+    /// Whether a write is unlikely to hold its caller up. The system makes whoever writes wait where it has more to bring to
+    /// the disk than it likes.
+    pub(crate) fn is_quick(&self, now_ms: u64) -> bool {
+        self.is_quick && self.slow_until_ms.load(Relaxed) <= now_ms
+    }
+
+    fn note(&self, began: Instant, now_ms: u64) {
+        if began.elapsed() > SLOW {
+            self.slow_until_ms.store(now_ms + SLOW_FOR_MS, Relaxed);
+        }
+    }
+}
+
+/// Whoever has it writes.
+struct Turn {
     /// What was taken and could not be written: it comes first once the files are open again.
     left: Option<Taken>,
+    /// Something can never be written.
+    broken: Option<TasksError>,
     /// Before the next try.
     pause: Duration,
 }
 
-impl Writer<'_> {
-    /// Ends with the tasks. After an error nobody knows what the files have: they are closed and read again, what they lack
-    /// is written again, and only then does anything go on.
-    fn run(&mut self) {
-        loop {
-            let Err(error) = self.write() else { return };
-            self.shared.fail(&error);
-            if matches!(error, TasksError::Format(_)) {
-                // What could not be written is not among what is left.
-                return;
-            }
-            let closing = self.shared.wait_for_close(self.pause);
-            self.pause = (self.pause * 2).min(RETRY_PAUSE_MAX);
-            if let Err(error) = self.shared.open_files() {
-                self.shared.fail(&error);
-            }
-            if closing {
-                // Once more, and no more.
-                if let Err(error) = self.write() {
-                    self.shared.fail(&error);
-                    let staged = self.shared.read(|state| state.work() > Work::Nothing);
-                    if staged || self.left.is_some() {
-                        tracing::error!("the last changes of the tasks were not written");
-                    }
+/// Ends with the tasks. After an error nobody knows what the files have: they are closed and read again, what they lack is
+/// written again, and only then does anything go on.
+fn run(shared: &Shared) {
+    loop {
+        let Err(error) = write(shared) else { return };
+        shared.fail(&error);
+        if matches!(error, TasksError::Format(_)) {
+            // What could not be written is not among what is left.
+            return;
+        }
+        let pause = shared.writer.turn.lock().next_pause();
+        let closing = shared.wait_for_close(pause);
+        if let Err(error) = shared.open_files() {
+            shared.fail(&error);
+        }
+        if closing {
+            // Once more, and no more.
+            if let Err(error) = write(shared) {
+                shared.fail(&error);
+                let staged = shared.read(|state| state.work() > Work::Nothing);
+                if staged || shared.writer.turn.lock().left.is_some() {
+                    tracing::error!("the last changes of the tasks were not written");
                 }
-                return;
             }
+            return;
         }
     }
+}
 
-    fn write(&mut self) -> Result<(), TasksError> {
-        let shared = self.shared;
-        let Some(database) = shared.storage.database() else { return Err(shared.check().err().unwrap_or_else(closed)) };
+fn write(shared: &Shared) -> Result<(), TasksError> {
+    let database = {
+        let mut turn = shared.writer.turn.lock();
+        if let Some(broken) = turn.broken.take() {
+            return Err(broken);
+        }
+        let database = shared.open_database()?;
         // A checkpoint that has failed goes first: the log cannot grow for ever.
         database.finish_checkpoint()?;
-        if let Some(left) = self.left.take() {
-            self.commit(&database, left)?;
+        if let Some(left) = turn.left.take() {
+            turn.commit(shared, &database, left)?;
         }
         shared.healed();
-        while let Some(taken) = shared.next_work(|state| {
-            let (now_ms, wall_ms) = (shared.clock.now_ms(), wall_ms());
-            state.take_batch(BATCH_CHANGES_MAX, |task| disk::encode(task, now_ms, wall_ms))
-        }) {
-            self.commit(&database, taken?)?;
-            database.tidy()?;
-        }
-        // A start then has no log to read.
-        database.checkpoint()
+        database
+    };
+    while shared.wait_for_work() {
+        let mut turn = shared.writer.turn.lock();
+        // Somebody who wrote meanwhile may have found that they fail.
+        shared.open_database()?;
+        turn.write_one(shared, &database, Take::All)?;
+    }
+    // A start then has no log to read.
+    database.checkpoint()
+}
+
+impl Shared {
+    fn open_database(&self) -> Result<Arc<Database>, TasksError> {
+        self.storage.database().ok_or_else(|| self.check().err().unwrap_or_else(closed))
     }
 
-    fn commit(&mut self, database: &Database, (batch, arriving, safe): Taken) -> Result<(), TasksError> {
-        let shared = self.shared;
+    /// Writes what is waited for, unless somebody does so already, who then looks again.
+    pub(crate) fn write_here(&self) {
+        while let Some(mut turn) = self.writer.turn.try_lock_for(TURN) {
+            let Some(database) = self.storage.database() else { return };
+            if let Err(error) = turn.write_waited(self, &database) {
+                self.fail(&error);
+                turn.broken = matches!(error, TasksError::Format(_)).then_some(error);
+                drop(turn);
+                self.table.work.notify_one();
+                return;
+            }
+            drop(turn);
+            if self.read(State::work) < Work::Waited {
+                return;
+            }
+        }
+    }
+}
+
+impl Turn {
+    /// It doubles each time.
+    fn next_pause(&mut self) -> Duration {
+        let pause = self.pause;
+        self.pause = (pause * 2).min(RETRY_PAUSE_MAX);
+        pause
+    }
+
+    fn write_waited(&mut self, shared: &Shared, database: &Database) -> Result<(), TasksError> {
+        while shared.read(State::work) == Work::Waited {
+            let began = Instant::now();
+            self.write_one(shared, database, Take::Waited)?;
+            shared.writer.note(began, shared.clock.now_ms());
+        }
+        Ok(())
+    }
+
+    fn write_one(&mut self, shared: &Shared, database: &Database, take: Take) -> Result<(), TasksError> {
+        let (now_ms, wall_ms) = (shared.clock.now_ms(), wall_ms());
+        let encode = |task: &Task| disk::encode(task, now_ms, wall_ms);
+        let taken = shared.table.guarded.lock().state.take_batch(BATCH_CHANGES_MAX, take, encode)?;
+        self.commit(shared, database, taken)?;
+        database.tidy()
+    }
+
+    fn commit(
+        &mut self,
+        shared: &Shared,
+        database: &Database,
+        (batch, arriving, safe): Taken,
+    ) -> Result<(), TasksError> {
         if let Err(Unwritten { batch, error }) = database.commit(Batch { clock_ms: shared.clock.now_ms(), ..batch }) {
             self.left = Some((*batch, arriving, safe));
             return Err(error);

@@ -119,7 +119,7 @@ impl Database {
     /// to be opened anew: only that tells what they have.
     pub(crate) fn commit(&self, batch: Batch) -> Result<(), Unwritten> {
         match self.log.lock().append(&batch) {
-            Ok(()) => self.pending.lock().newest.add(batch),
+            Ok(()) => self.pending.lock().add(batch),
             Err(error) => return Err(Unwritten { batch: Box::new(batch), error: TasksError::disk(error) }),
         }
         Ok(())
@@ -242,8 +242,7 @@ fn resume(files: [File; 2], recovery: Recovery, durability: Durability) -> std::
     other.set_len(older.end)?;
     active.set_len(newer.end)?;
     let log = Log::new([active, other], newer.end, next, durability);
-    let pendings = Pendings { newest: newer.batches.into_iter().collect(), sealed: None };
-    let pendings = Arc::new(Mutex::new(pendings));
+    let pendings = Arc::new(Mutex::new(Pendings::new(newer.batches.into_iter().collect())));
     let left = older.first.zip(newer.first).map(|(_, next)| {
         let pending: Arc<Pending> = Arc::new(older.batches.into_iter().collect());
         pendings.lock().sealed = Some(Arc::clone(&pending));

@@ -8,6 +8,7 @@
 mod batch;
 mod database;
 mod entry;
+mod jobs;
 mod log;
 mod pending;
 mod record;

@@ -5,7 +5,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Batch, tables::Content};
+use super::{Batch, jobs::Jobs, tables::Content};
 use crate::TaskId;
 
 /// What one file of the log has and the database has not, by task: the last word on each.
@@ -126,12 +126,23 @@ pub(super) struct Pendings {
     pub(super) newest: Pending,
     /// What is being put into the database.
     pub(super) sealed: Option<Arc<Pending>>,
+    jobs: Jobs,
 }
 
 impl Pendings {
+    pub(super) fn new(newest: Pending) -> Self {
+        Self { newest, sealed: None, jobs: Jobs::default() }
+    }
+
+    pub(super) fn add(&mut self, batch: Batch) {
+        self.jobs.learn(&batch);
+        self.newest.add(batch);
+    }
+
     /// None: the database knows. `Some(None)`: the task is gone.
     pub(super) fn job(&self, id: TaskId) -> Option<Option<Bytes>> {
-        self.newest.job(id).or_else(|| self.sealed.as_ref()?.job(id))
+        let sealed = || self.sealed.as_ref()?.job(id);
+        self.newest.job(id).or_else(sealed).or_else(|| self.jobs.get(id).map(Some))
     }
 
     /// None: the database may know.

@@ -78,6 +78,14 @@ pub(crate) enum Work {
     Waited,
 }
 
+/// What a commit takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Take {
+    /// What somebody waits for; the rest only where it has gathered.
+    Waited,
+    All,
+}
+
 /// The number of a change: it is safe when the writer has come that far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket(pub(crate) u64);
@@ -238,14 +246,17 @@ impl State {
     pub(crate) fn take_batch(
         &mut self,
         max: usize,
+        take: Take,
         encode: impl Fn(&Task) -> Result<Vec<u8>, TasksError>,
     ) -> Result<(Batch, Vec<TaskId>, Ticket), TasksError> {
         let mut batch = Batch { next_id: self.next_id, ..Batch::default() };
         let mut arriving = Vec::new();
         // Half of a batch at least is for what nobody waits for, so that it is not put off for ever. Tasks that are gone have
         // a change of their own.
-        let waited = self.staged.len().min(max - self.unhurried.len().min(max / 2));
-        let mut seen: HashSet<TaskId> = self.unhurried.take(max - waited).into_iter().collect();
+        let has_time = take == Take::Waited && self.unhurried.len() < UNHURRIED_MAX;
+        let unhurried = if has_time { 0 } else { self.unhurried.len() };
+        let waited = self.staged.len().min(max - unhurried.min(max / 2));
+        let mut seen: HashSet<TaskId> = self.unhurried.take(unhurried.min(max - waited)).into_iter().collect();
         for task in seen.iter().filter_map(|id| self.tasks.get(id)) {
             batch.puts.push((task.id, encode(task)?, None));
         }

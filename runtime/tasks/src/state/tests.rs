@@ -63,7 +63,7 @@ fn arrive(state: &mut State, now_ms: u64, arrival: Arrival) -> Result<TaskId, Ta
 /// What the writer does, without a disk.
 fn write(state: &mut State, now_ms: u64) {
     while state.work() != Work::Nothing {
-        let (_, arriving, _) = state.take_batch(3, |task| disk::encode(task, now_ms, now_ms)).unwrap();
+        let (_, arriving, _) = state.take_batch(3, Take::All, |task| disk::encode(task, now_ms, now_ms)).unwrap();
         arriving.into_iter().for_each(|id| state.admit(now_ms, id));
     }
 }

@@ -46,7 +46,7 @@ impl Unhurried {
 mod tests {
     use super::*;
     use crate::state::{
-        Work,
+        Take, Work,
         tests::{arrival, empty, pushed, take},
     };
 
@@ -63,7 +63,7 @@ mod tests {
         for _ in 0..70 {
             // Somebody waits all the time, for more than a batch takes.
             (0..10).for_each(|n| _ = state.pause(0, "a", n % 2 == 0));
-            let (batch, _, _) = state.take_batch(10, encode).unwrap();
+            let (batch, _, _) = state.take_batch(10, Take::All, encode).unwrap();
             assert!(batch.puts.len() + batch.paused.len() <= 10);
             batches.push(batch);
         }
