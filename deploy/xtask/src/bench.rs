@@ -13,6 +13,8 @@ use crate::{
 const RESP_COST: &str = "resp_cost";
 /// Measures beside HAProxy and nginx.
 const PROXY_COST: &str = "proxy_cost";
+/// Measures beside beanstalkd.
+const TASKS_COST: &str = "tasks_cost";
 /// Compares with published figures, on traces that are no part of the checkout.
 const BASELINES: &str = "baselines";
 
@@ -20,7 +22,7 @@ const BASELINES: &str = "baselines";
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let data = data(arguments)?;
     setup::for_bench(workspace)?;
-    build::release(workspace, &[RESP_COST, PROXY_COST, BASELINES])?;
+    build::release(workspace, &[RESP_COST, PROXY_COST, TASKS_COST, BASELINES])?;
     for this in crates::read(workspace)? {
         for name in &this.benches {
             let mut bench = cargo(workspace, ["bench", "--locked", "--workspace", "--bench", name]);
@@ -30,6 +32,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     }
     program(workspace, RESP_COST, [])?;
     program(workspace, PROXY_COST, [])?;
+    program(workspace, TASKS_COST, ["--durability".into(), "process".into()])?;
+    program(workspace, TASKS_COST, ["--durability".into(), "disk".into()])?;
     match data {
         Some(data) => program(workspace, BASELINES, ["--data".into(), data])?,
         None => println!("left out: {BASELINES}, because no traces were given: cargo xtask bench --data DIR"),

@@ -36,6 +36,8 @@ pub(in crate::demo) struct Report {
     pub(super) score_lowest: Option<f64>,
     pub(super) score_reason: Option<String>,
     pub(super) score_after: Option<f64>,
+    /// From its start anew until the backend that was killed had answered requests again; none: it did not.
+    pub(super) killed_served_again_after_s: Option<f64>,
     pub(super) swaps: Vec<Swap>,
     pub(super) phases: Vec<Phase>,
 }
@@ -53,7 +55,7 @@ pub(super) struct Phase {
 }
 
 impl Report {
-    /// No request failed, no task is lost, the alert fired, went on over a swap and is resolved, the score dropped with
+    /// No request failed, no task is lost, the killed backend is used again, the alert fired, went on over a swap and is resolved, the score dropped with
     /// its reason and recovered.
     pub(in crate::demo) fn is_good(&self) -> bool {
         let alert =
@@ -63,6 +65,7 @@ impl Report {
             && self.tasks_pushed > 0
             && self.tasks_lost == 0
             && alert
+            && self.killed_served_again_after_s.is_some()
             && self.score_came_back()
     }
 
@@ -93,6 +96,7 @@ pub(super) fn write(served: Served, played: Played, swaps: Vec<Swap>) -> Report 
         score_lowest: played.score_lowest,
         score_reason: played.score_reason,
         score_after: played.score_after,
+        killed_served_again_after_s: played.killed_served_again.map(|after| after.as_secs_f64()),
         swaps,
         phases: served.phases.iter().map(phase).collect(),
     }
@@ -127,6 +131,7 @@ mod tests {
             score_lowest: Some(40.0),
             score_reason: Some("slow".to_owned()),
             score_after: Some(99.0),
+            killed_served_again: second,
             retries: 1,
             tasks: Tasks { pushed: 5, done: 5, duplicates: 1 },
         };
@@ -147,6 +152,7 @@ mod tests {
         check("no alert", |report| report.alert_fired_after_s = None);
         check("the swap ended it", |report| report.alert_kept_at_swap = false);
         check("it goes on", |report| report.alert_resolved_after_s = None);
+        check("never used again", |report| report.killed_served_again_after_s = None);
         check("no drop", |report| report.score_lowest = Some(95.0));
         check("no reason", |report| report.score_reason = None);
         check("it stays low", |report| report.score_after = Some(50.0));

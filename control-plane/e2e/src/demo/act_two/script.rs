@@ -49,6 +49,8 @@ pub(super) struct Played {
     pub(super) score_lowest: Option<f64>,
     pub(super) score_reason: Option<String>,
     pub(super) score_after: Option<f64>,
+    /// From its start anew until the backend that was killed had answered requests.
+    pub(super) killed_served_again: Option<Duration>,
     /// Tries of the gateway after the first.
     pub(super) retries: u64,
     pub(super) tasks: Tasks,
@@ -157,7 +159,8 @@ impl Player {
         self.stage.fleet.restart(KILLED)?;
         self.swap(StrategyKind::Scheduling, "scheduling-fifo", None).await?;
         self.swap(StrategyKind::Routing, "routing-round-robin", None).await?;
-        self.until(async |player| Ok(player.stage.fleet.served(KILLED).await? >= SERVED_MIN)).await?;
+        let served = self.until(async |player| Ok(player.stage.fleet.served(KILLED).await? >= SERVED_MIN)).await?;
+        self.played.killed_served_again = served;
         self.hold().await?;
         self.until(async |player| player.has_recovered().await).await?;
         Ok(())

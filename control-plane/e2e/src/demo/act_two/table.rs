@@ -21,7 +21,7 @@ pub(in crate::demo) fn show(report: &Report) {
     println!("{}\n", phases(&report.phases));
     let head = ["swapped while", "kind", "to", "active after ms", "flip ms"];
     println!("{}\n", table(&head, 3, report.swaps.iter().map(super::strategies::Swap::row)));
-    println!("{}\n{}", alert(report), score(report));
+    println!("{}\n{}\n{}", alert(report), score(report), back(report));
     println!("{}", if report.is_good() { "all as it should be" } else { "NOT as it should be" });
 }
 
@@ -44,6 +44,13 @@ fn alert(report: &Report) -> String {
         report.alert_reason.as_deref().unwrap_or("no reason"),
         after(report.alert_resolved_after_s)
     )
+}
+
+fn back(report: &Report) -> String {
+    match report.killed_served_again_after_s {
+        Some(seconds) => format!("the killed process, started again, was used again after {seconds:.1} s"),
+        None => "the killed process, started again, was not used again".to_owned(),
+    }
 }
 
 fn score(report: &Report) -> String {
