@@ -71,7 +71,7 @@ pub(crate) struct Writing {
 
 impl Writing {
     pub(crate) fn new(durability: Durability) -> Self {
-        let turn = Mutex::new(Turn { left: None, broken: None, pause: RETRY_PAUSE });
+        let turn = Mutex::new(Turn { left: None, taken: false, pause: RETRY_PAUSE });
         Self { is_quick: durability == Durability::Process, slow_until_ms: AtomicU64::new(0), turn }
     }
 
@@ -92,8 +92,9 @@ impl Writing {
 struct Turn {
     /// What was taken and could not be written: it comes first once the files are open again.
     left: Option<Taken>,
-    /// Something can never be written.
-    broken: Option<TasksError>,
+    /// A batch has been taken, and is neither written nor left: nothing after it may count as safe. So it stays where writing
+    /// broke down in the middle.
+    taken: bool,
     /// Before the next try.
     pause: Duration,
 }
@@ -130,9 +131,7 @@ fn run(shared: &Shared) {
 fn write(shared: &Shared) -> Result<(), TasksError> {
     let database = {
         let mut turn = shared.writer.turn.lock();
-        if let Some(broken) = turn.broken.take() {
-            return Err(broken);
-        }
+        turn.check()?;
         let database = shared.open_database()?;
         // A checkpoint that has failed goes first: the log cannot grow for ever.
         database.finish_checkpoint()?;
@@ -159,12 +158,17 @@ impl Shared {
 
     /// Writes what is waited for, unless somebody does so already, who then looks again.
     pub(crate) fn write_here(&self) {
+        let _end = HereEnded(self);
         while let Some(mut turn) = self.writer.turn.try_lock_for(TURN) {
             let Some(database) = self.storage.database() else { return };
+            // This thread serves others: what waits for a checkpoint is for the thread that writes.
+            if database.is_overfull() {
+                self.table.work.notify_one();
+                return;
+            }
             if let Err(error) = turn.write_waited(self, &database) {
-                self.fail(&error);
-                turn.broken = matches!(error, TasksError::Format(_)).then_some(error);
                 drop(turn);
+                self.fail(&error);
                 self.table.work.notify_one();
                 return;
             }
@@ -176,7 +180,23 @@ impl Shared {
     }
 }
 
+/// Where writing breaks down in the middle, everybody is told, and the thread that writes finds out that it is over.
+struct HereEnded<'a>(&'a Shared);
+
+impl Drop for HereEnded<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(&broken_down());
+            self.0.table.work.notify_one();
+        }
+    }
+}
+
 impl Turn {
+    fn check(&self) -> Result<(), TasksError> {
+        if self.taken { Err(broken_down()) } else { Ok(()) }
+    }
+
     /// It doubles each time.
     fn next_pause(&mut self) -> Duration {
         let pause = self.pause;
@@ -185,7 +205,7 @@ impl Turn {
     }
 
     fn write_waited(&mut self, shared: &Shared, database: &Database) -> Result<(), TasksError> {
-        while shared.read(State::work) == Work::Waited {
+        while shared.read(State::work) == Work::Waited && !database.is_overfull() {
             let began = Instant::now();
             self.write_one(shared, database, Take::Waited)?;
             shared.writer.note(began, shared.clock.now_ms());
@@ -194,10 +214,14 @@ impl Turn {
     }
 
     fn write_one(&mut self, shared: &Shared, database: &Database, take: Take) -> Result<(), TasksError> {
+        self.check()?;
+        self.taken = true;
         let (now_ms, wall_ms) = (shared.clock.now_ms(), wall_ms());
         let encode = |task: &Task| disk::encode(task, now_ms, wall_ms);
         let taken = shared.table.guarded.lock().state.take_batch(BATCH_CHANGES_MAX, take, encode)?;
-        self.commit(shared, database, taken)?;
+        let committed = self.commit(shared, database, taken);
+        self.taken = false;
+        committed?;
         database.tidy()
     }
 
@@ -219,6 +243,10 @@ impl Turn {
         shared.progress.send_modify(|progress| progress.safe = safe);
         Ok(())
     }
+}
+
+fn broken_down() -> TasksError {
+    TasksError::Format("writing has broken down: the node is to be started again".to_owned())
 }
 
 fn closed() -> TasksError {
@@ -246,6 +274,23 @@ mod tests {
         assert!(spawn(Arc::clone(&shared), |_| panic!("as a test")).unwrap().join().is_err());
         assert!(matches!(waits.await.unwrap(), Err(TasksError::Failed { .. })));
         assert!(matches!(shared.check(), Err(TasksError::Failed { .. })));
+    }
+
+    /// What comes after a batch that is nowhere would else be taken for proof that the batch is safe.
+    #[tokio::test]
+    async fn nothing_is_safe_after_a_write_that_broke_down_in_the_middle() {
+        let folder = tempfile::tempdir().unwrap();
+        let host = Host::new(HostConfig { instances_max: 1, ..HostConfig::new(Compiler::InProcess) }).unwrap();
+        let durability = Durability::Process;
+        let config = TasksConfig { durability, ..TasksConfig::new(folder.path().join("tasks.redb")) };
+        let tasks = Tasks::open(&host, config).unwrap();
+        let push = async |jid: &str| tasks.push(format!(r#"{{"jid":"{jid}","jobtype":"t","args":[]}}"#).into()).await;
+        push("before--").await.unwrap();
+        tasks.shared().writer.turn.lock().taken = true;
+        for _ in 0..2 {
+            assert!(matches!(push("after---").await, Err(TasksError::Failed { .. })));
+            tokio::time::sleep(RETRY_PAUSE * 2).await;
+        }
     }
 
     /// A strategy that ranks without a pause puts the writing of a lease off no further.

@@ -128,8 +128,7 @@ impl Database {
     /// Has what the log has put into the database where that has become much, by a thread of its own: changes go on
     /// meanwhile, and wait only where they would go too far.
     pub(crate) fn tidy(&self) -> Result<(), TasksError> {
-        let (bytes, changed) = (self.log.lock().bytes(), self.pending.lock().newest.len());
-        let share = (bytes / self.log_bytes_max.max(1)).max((changed / PENDING_MAX) as u64);
+        let share = self.share();
         let mut under_way = self.checkpoint.lock();
         if let Some(thread) = under_way.take_if(|thread| thread.is_finished() || share >= GROWTH_MAX) {
             finish(thread)?;
@@ -138,6 +137,17 @@ impl Database {
             *under_way = Some(self.start_checkpoint()?);
         }
         Ok(())
+    }
+
+    /// How often over what a checkpoint waits for has gathered.
+    fn share(&self) -> u64 {
+        let (bytes, changed) = (self.log.lock().bytes(), self.pending.lock().newest.len());
+        (bytes / self.log_bytes_max.max(1)).max((changed / PENDING_MAX) as u64)
+    }
+
+    /// Whether the next [`Database::tidy`] may wait for a checkpoint, which takes as long as the disk wants.
+    pub(crate) fn is_overfull(&self) -> bool {
+        self.share() + 1 >= GROWTH_MAX
     }
 
     /// Puts everything that the log has into the database, and waits for it.
