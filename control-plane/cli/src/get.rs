@@ -1,9 +1,11 @@
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use switchyard_types::{
-    Generation, NodeRoute, NodeSelector, NodeStatus, PluginManifest, RouteDocument, SlotStatus, SlotVersion,
-    StrategyDocument, format_bytes,
+    Generation, NodeRoute, NodeSelector, NodeStatus, PluginManifest, RouteDocument, SlotFailure, SlotStatus,
+    SlotVersion, StrategyDocument, format_bytes,
 };
 
 use crate::{arguments::Global, http::Client, output, runtime::block_on, table::table};
@@ -149,8 +151,14 @@ fn slot(slot: &SlotStatus) -> Vec<String> {
         version(&slot.received),
         version(&slot.active),
         version(&slot.last_healthy),
-        failure.map_or_else(String::new, |failure| format!("{}: {}", failure.failure.stage, failure.failure.reason)),
+        failure.map_or_else(String::new, told),
     ]
+}
+
+/// Where it failed, why, and whether it is tried again.
+fn told(failure: &SlotFailure) -> String {
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    format!("{}: {}; {}", failure.failure.stage, failure.failure.reason, failure.outlook(now_ms))
 }
 
 /// In the columns of a slot: what a gateway has taken has nothing more to show.

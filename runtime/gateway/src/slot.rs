@@ -1,4 +1,4 @@
-use switchyard_host::{HostError, SlotFigures, Strategy, StrategySlot, SwapReport};
+use switchyard_host::{HostError, SlotFigures, Strategy, StrategySlot, SwapOrder, SwapReport};
 use switchyard_types::{HookFigures, ShardFigures, StrategyKind};
 
 use crate::Gateway;
@@ -23,7 +23,8 @@ impl StrategySlot for GatewaySlot {
 
     /// Route after route, so that no more than one has two sets of instances. The report has the longest time that one
     /// route's decisions stood still, and sums of the rest.
-    fn swap(&self, strategy: &Strategy, seed: u64) -> Result<SwapReport, HostError> {
+    fn swap_with(&self, order: &SwapOrder<'_>) -> Result<SwapReport, HostError> {
+        let strategy = order.strategy;
         let shared = &self.gateway.shared;
         let _changing = shared.changing.lock();
         let known = |(current, _): &(Strategy, u64)| current.identity() == strategy.identity();
@@ -33,7 +34,7 @@ impl StrategySlot for GatewaySlot {
         let table = shared.routes.load_full();
         let mut whole = SwapReport::default();
         for (at, route) in table.routes().iter().enumerate() {
-            match route.decider.slot().swap(strategy, seed) {
+            match route.decider.slot().swap_with(order) {
                 Ok(report) => add_report(&mut whole, report),
                 Err(error) => {
                     let flipped = table.routes().get(..at).unwrap_or_default();
@@ -43,7 +44,7 @@ impl StrategySlot for GatewaySlot {
             }
         }
         let mut together = shared.together.lock();
-        together.flipped(Some((strategy.clone(), seed)));
+        together.flipped(Some((strategy.clone(), order.seed)));
         together.last = Some(whole.clone());
         Ok(whole)
     }

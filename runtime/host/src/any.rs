@@ -1,17 +1,39 @@
 use switchyard_types::StrategyKind;
 
 use crate::{
-    HostError, SlotFigures, Strategy, SwapReport, alerting::AlertingSlot, caching::CachingSlot, routing::RoutingSlot,
-    scheduling::SchedulingSlot, scoring::ScoringSlot,
+    HostError, Progress, SlotFigures, Strategy, SwapReport, alerting::AlertingSlot, caching::CachingSlot,
+    routing::RoutingSlot, scheduling::SchedulingSlot, scoring::ScoringSlot,
 };
+
+/// What a slot is to do next. It blocks while it stages.
+pub struct SwapOrder<'a> {
+    /// What decides from then on.
+    pub strategy: &'a Strategy,
+    /// Of its random choices.
+    pub seed: u64,
+    /// Is told how far it is.
+    pub progress: Progress,
+}
+
+impl<'a> SwapOrder<'a> {
+    /// An order that nobody watches.
+    pub fn new(strategy: &'a Strategy, seed: u64) -> Self {
+        Self { strategy, seed, progress: Progress::default() }
+    }
+}
 
 /// A slot of any kind, for whoever swaps strategies and asks nothing.
 pub trait StrategySlot: Send + Sync {
     /// What it decides about.
     fn kind(&self) -> StrategyKind;
 
-    /// Lets `strategy` decide from now on; the same strategy again changes nothing. Blocks while it stages.
-    fn swap(&self, strategy: &Strategy, seed: u64) -> Result<SwapReport, HostError>;
+    /// Lets another strategy decide from now on; the same strategy again changes nothing. Blocks while it stages.
+    fn swap_with(&self, order: &SwapOrder<'_>) -> Result<SwapReport, HostError>;
+
+    /// The same with nothing but the strategy.
+    fn swap(&self, strategy: &Strategy, seed: u64) -> Result<SwapReport, HostError> {
+        self.swap_with(&SwapOrder::new(strategy, seed))
+    }
 
     /// Back to the built-in fallback.
     fn clear(&self);
@@ -27,8 +49,8 @@ macro_rules! slot {
                 StrategyKind::$kind
             }
 
-            fn swap(&self, strategy: &Strategy, seed: u64) -> Result<SwapReport, HostError> {
-                <$slot>::swap(self, strategy, seed)
+            fn swap_with(&self, order: &SwapOrder<'_>) -> Result<SwapReport, HostError> {
+                <$slot>::swap_with(self, order)
             }
 
             fn clear(&self) {

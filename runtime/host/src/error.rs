@@ -41,6 +41,9 @@ pub enum HostError {
     /// Compiling took more than the worker's limits.
     #[error("{0}")]
     CompileLimit(String),
+    /// Compiling was stopped from outside, by the clock or by the machine: it may have been slow, or short of memory.
+    #[error("{0}")]
+    CompileStopped(String),
     /// Not valid WebAssembly.
     #[error("{0}")]
     Invalid(String),
@@ -86,7 +89,7 @@ impl HostError {
     /// Where on the way from an upload to an active strategy this belongs.
     pub fn stage(&self) -> Stage {
         match self {
-            Self::Invalid(_) | Self::CompileLimit(_) | Self::Machine(_) => Stage::Compile,
+            Self::Invalid(_) | Self::CompileLimit(_) | Self::CompileStopped(_) | Self::Machine(_) => Stage::Compile,
             Self::Incompatible(_) => Stage::Link,
             Self::SelfTest(_) | Self::SelfTestCall { .. } => Stage::SelfTest,
             Self::Exhausted { .. } => Stage::Configure,
@@ -101,6 +104,14 @@ impl HostError {
             Self::Call { source: CallError::Starved { .. }, .. }
                 | Self::SelfTestCall { source: CallError::Starved { .. }, .. }
         )
+    }
+
+    /// Whether the same bytes with the same configuration and limits may pass at another time: the machine, the pool or the
+    /// traffic was in the way. Anything else is the plugin's own doing, and it would do it again. CPU time and memory of the
+    /// compiler count as the plugin's: a busy machine stretches neither.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Exhausted { .. } | Self::Swap { .. } | Self::CompileStopped(_) | Self::Machine(_))
+            || self.is_starved()
     }
 
     /// The same as the one sentence that a status or an API answer carries.

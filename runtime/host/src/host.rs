@@ -4,14 +4,14 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use switchyard_types::{Digest, StrategyKind};
+use switchyard_types::{Digest, Stage, StrategyKind};
 use wasmtime::{
     Engine,
     component::{Component, Linker},
 };
 
 use crate::{
-    HostConfig, HostError, HostGauges, Plugin,
+    HostConfig, HostError, HostGauges, Plugin, Progress,
     compile::{CompiledCache, compile},
     contract, engine,
     gauges::Counters,
@@ -58,13 +58,19 @@ impl Host {
     /// Brings a plugin to life: compile (or load what was compiled before), link, describe. The same bytes give the same
     /// plugin for as long as anybody holds it.
     pub fn load(&self, bytes: &[u8]) -> Result<Plugin, HostError> {
+        self.load_watched(bytes, &Progress::default())
+    }
+
+    /// The same, for somebody who wants to know how far it is.
+    pub fn load_watched(&self, bytes: &[u8], progress: &Progress) -> Result<Plugin, HostError> {
+        progress.enter(Stage::Compile);
         let digest = Digest::of(bytes);
         let known = self.0.plugins.lock().get(&digest).and_then(Weak::upgrade);
         if let Some(plugin) = known {
             return Ok(Plugin(plugin));
         }
         let component = self.component(digest, bytes)?;
-        let plugin = Plugin::link(self, digest, bytes.len() as u64, &component)?;
+        let plugin = Plugin::link(self, digest, bytes.len() as u64, &component, progress)?;
         let mut plugins = self.0.plugins.lock();
         plugins.retain(|_, plugin| plugin.strong_count() > 0);
         plugins.insert(digest, Arc::downgrade(&plugin.0));

@@ -46,6 +46,10 @@ pub(crate) trait Kind: Send + Sync + Sized + 'static {
     /// Finds the functions in an instance and checks their types.
     fn bind(store: &mut Store<GuestState>, instance: &component::Instance) -> wasmtime::Result<Self::Calls>;
 
+    /// What an engine buffers for a strategy with these interests, as one word for an atomic; never 0. Two strategies' words
+    /// are joined by `or`.
+    fn wants(interests: &Interests) -> u64;
+
     /// Puts a strategy through the kind's corpus, on throw-away instances.
     fn self_test(strategy: &Strategy, seed: u64) -> Result<(), HostError>;
 

@@ -1,9 +1,9 @@
 //! Where the name of a kind becomes its code: the one list of kinds in this crate.
 
-use switchyard_types::{Limits, StrategyKind};
+use switchyard_types::{Limits, Stage, StrategyKind};
 
 use crate::{
-    HostError, Strategy,
+    HostError, Progress, Strategy,
     alerting::Alerting,
     caching::Caching,
     instance::{Instance, Template},
@@ -25,13 +25,18 @@ pub(crate) fn bind(kind: StrategyKind, template: &Template) -> Result<(), HostEr
 }
 
 /// Configures a throw-away instance and puts others through the kind's corpus.
-pub(crate) fn try_out(kind: StrategyKind, strategy: &Strategy, seed: u64) -> Result<(), HostError> {
+pub(crate) fn try_out(
+    kind: StrategyKind,
+    strategy: &Strategy,
+    seed: u64,
+    progress: &Progress,
+) -> Result<(), HostError> {
     match kind {
-        StrategyKind::Alerting => try_one::<Alerting>(strategy, seed),
-        StrategyKind::Caching => try_one::<Caching>(strategy, seed),
-        StrategyKind::Routing => try_one::<Routing>(strategy, seed),
-        StrategyKind::Scheduling => try_one::<Scheduling>(strategy, seed),
-        StrategyKind::Scoring => try_one::<Scoring>(strategy, seed),
+        StrategyKind::Alerting => try_one::<Alerting>(strategy, seed, progress),
+        StrategyKind::Caching => try_one::<Caching>(strategy, seed, progress),
+        StrategyKind::Routing => try_one::<Routing>(strategy, seed, progress),
+        StrategyKind::Scheduling => try_one::<Scheduling>(strategy, seed, progress),
+        StrategyKind::Scoring => try_one::<Scoring>(strategy, seed, progress),
     }
 }
 
@@ -39,7 +44,9 @@ fn bind_one<K: Kind>(template: &Template) -> Result<(), HostError> {
     Instance::new(template, Limits::DEFAULT, K::bind).map(drop)
 }
 
-fn try_one<K: Kind>(strategy: &Strategy, seed: u64) -> Result<(), HostError> {
+fn try_one<K: Kind>(strategy: &Strategy, seed: u64, progress: &Progress) -> Result<(), HostError> {
+    progress.enter(Stage::Configure);
     drop(strategy.instance::<K>(seed)?);
+    progress.enter(Stage::SelfTest);
     K::self_test(strategy, seed)
 }

@@ -31,6 +31,7 @@ mod kinds;
 mod meter;
 mod plugin;
 mod policy;
+mod progress;
 mod quarantine;
 pub mod routing;
 pub mod scheduling;
@@ -48,7 +49,7 @@ mod ticker;
 #[cfg(test)]
 extern crate self as switchyard_host;
 
-pub use any::StrategySlot;
+pub use any::{StrategySlot, SwapOrder};
 pub use compile::compile_worker;
 pub use config::{Compiler, HostConfig};
 pub use error::{CallError, HostError};
@@ -56,5 +57,6 @@ pub use gauges::HostGauges;
 pub use host::Host;
 pub use keyed_hash::KeyedHash;
 pub use plugin::Plugin;
+pub use progress::Progress;
 pub use slot::{SlotFigures, SwapReport, Upkeep};
 pub use strategy::{Strategy, StrategyIdentity, canonical};

@@ -5,7 +5,7 @@ use switchyard_types::{Digest, Limits, PluginManifest, Stage, StrategyKind};
 use wasmtime::component::Component;
 
 use crate::{
-    CallError, Host, HostError, Strategy,
+    CallError, Host, HostError, Progress, Strategy,
     bindings::EveryPluginIndices,
     contract,
     description::manifest,
@@ -24,7 +24,14 @@ pub(crate) struct PluginInner {
 
 impl Plugin {
     /// Links a component and asks it what it is.
-    pub(crate) fn link(host: &Host, digest: Digest, size_bytes: u64, component: &Component) -> Result<Self, HostError> {
+    pub(crate) fn link(
+        host: &Host,
+        digest: Digest,
+        size_bytes: u64,
+        component: &Component,
+        progress: &Progress,
+    ) -> Result<Self, HostError> {
+        progress.enter(Stage::Link);
         let exported = contract::check(host.engine(), component)?;
         let incompatible = |error: wasmtime::Error| HostError::Incompatible(format!("{error:#}"));
         let pre = host.linker().instantiate_pre(component).map_err(incompatible)?;
@@ -37,6 +44,7 @@ impl Plugin {
             instances_max: host.instances_max(),
             ticker: host.ticker().clone(),
         };
+        progress.enter(Stage::Describe);
         let mut instance = Instance::new(&template, Limits::DEFAULT, |_, _| Ok(())).map_err(at_describe)?;
         exported.iter().try_for_each(|kind| check_types(&template, *kind))?;
         let description = instance.describe().map_err(|source| HostError::Call { stage: Stage::Describe, source })?;
@@ -57,7 +65,17 @@ impl Plugin {
 
     /// Configures a throw-away instance and puts another through the self-test: what comes back can be activated.
     pub fn strategy(&self, configuration: &Value, limits: Limits) -> Result<Strategy, HostError> {
-        Strategy::prove(self, configuration, limits)
+        self.strategy_watched(configuration, limits, &Progress::default())
+    }
+
+    /// The same, for somebody who wants to know how far it is.
+    pub fn strategy_watched(
+        &self,
+        configuration: &Value,
+        limits: Limits,
+        progress: &Progress,
+    ) -> Result<Strategy, HostError> {
+        Strategy::prove(self, configuration, limits, progress)
     }
 }
 

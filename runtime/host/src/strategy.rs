@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 use serde_json::Value;
 use switchyard_types::{Digest, Limits, Stage, StrategyKind};
 
-use crate::{HostError, Plugin, instance::Instance, kind::Kind, kinds};
+use crate::{HostError, Plugin, Progress, instance::Instance, kind::Kind, kinds};
 
 /// The self-test's seed and that of the trial configuration. A plugin cannot tell them from others: every seed is a
 /// hash's output.
@@ -37,20 +37,26 @@ pub struct StrategyIdentity {
 }
 
 impl Strategy {
-    pub(crate) fn prove(plugin: &Plugin, configuration: &Value, limits: Limits) -> Result<Self, HostError> {
+    pub(crate) fn prove(
+        plugin: &Plugin,
+        configuration: &Value,
+        limits: Limits,
+        progress: &Progress,
+    ) -> Result<Self, HostError> {
+        progress.enter(Stage::Configure);
         // The JSON map of this build keeps keys sorted, so equal configurations are equal texts.
         let text = canonical(configuration.clone()).to_string();
         let identity = StrategyIdentity { digest: plugin.digest(), configuration: text.clone(), limits };
         let strategy = Self(Arc::new(Inner { plugin: plugin.clone(), configuration: text, identity }));
         for kind in &plugin.manifest().kinds {
-            strategy.try_out(*kind)?;
+            strategy.try_out(*kind, progress)?;
         }
         Ok(strategy)
     }
 
     /// Configures a throw-away instance and puts others through the corpus; again where the machine was too busy to tell.
-    fn try_out(&self, kind: StrategyKind) -> Result<(), HostError> {
-        let trial = || kinds::try_out(kind, self, TRIAL_SEED);
+    fn try_out(&self, kind: StrategyKind, progress: &Progress) -> Result<(), HostError> {
+        let trial = || kinds::try_out(kind, self, TRIAL_SEED, progress);
         let mut outcome = trial();
         for _ in 1..TRIALS_MAX {
             match outcome {

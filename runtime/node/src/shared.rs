@@ -5,8 +5,8 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use switchyard_host::{Strategy, StrategySlot};
-use switchyard_plan::DesiredState;
+use switchyard_host::{Progress, Strategy, StrategySlot};
+use switchyard_plan::{DesiredSlot, DesiredState};
 use switchyard_types::{SlotFailure, SlotId, SlotVersion, StageFailure};
 use tokio::sync::watch;
 
@@ -45,10 +45,42 @@ pub(crate) struct SlotRecord {
     pub(crate) last_failure: Option<SlotFailure>,
     /// Of the last staging, by stage, in milliseconds.
     pub(crate) staging_ms: BTreeMap<String, f64>,
+    /// What is being staged now.
+    pub(crate) staging: Option<(SlotVersion, Progress)>,
+    /// Of the last return to a version that was still warm, in milliseconds.
+    pub(crate) going_back_ms: Option<f64>,
     /// What decides.
     pub(crate) running: Option<Strategy>,
-    /// What last ran well, kept compiled and linked so that going back to it takes no staging.
-    pub(crate) trusted: Option<Strategy>,
+    /// What last ran well, kept compiled and linked so that going back to it takes no staging. It is what decides, or what
+    /// decided before a version that has yet to show that it runs well.
+    pub(crate) trusted: Option<Proven>,
+    /// What ran well before that. It costs its machine code and its bytes on disk, no instances: whoever finds after an hour
+    /// that the new version is worse goes back as fast as after a second.
+    pub(crate) previous: Option<Proven>,
+}
+
+/// A version that has run well, ready to decide again.
+#[derive(Clone)]
+pub(crate) struct Proven {
+    pub(crate) version: DesiredSlot,
+    pub(crate) strategy: Strategy,
+}
+
+/// What people are told about a failure.
+pub(crate) struct Told {
+    pub(crate) version: SlotVersion,
+    pub(crate) failure: StageFailure,
+    pub(crate) took_ms: Option<f64>,
+    pub(crate) attempts: u32,
+    /// None: it is not tried again until something changes.
+    pub(crate) retry_in_ms: Option<u64>,
+}
+
+impl Told {
+    /// Of something that is not tried again by itself.
+    pub(crate) fn once(version: SlotVersion, failure: StageFailure) -> Self {
+        Self { version, failure, took_ms: None, attempts: 1, retry_in_ms: None }
+    }
 }
 
 impl Shared {
@@ -93,9 +125,10 @@ impl State {
         for wanted in &desired.slots {
             let Some(record) = self.slots.get_mut(&wanted.slot) else { continue };
             let runs = record.actual.active.as_ref().is_some_and(|active| active.same_content(wanted));
+            // The disk is asked again soon, and it is not this version's fault.
             let said = record.last_failure.as_ref().is_some_and(|last| last.failure == *failure);
             if !runs && !said {
-                record.note_failure(wanted.version(), failure.clone());
+                record.note_failure(Told { retry_in_ms: Some(0), ..Told::once(wanted.version(), failure.clone()) });
             }
         }
         let refused = Refusal::All(failure.reason.clone());
@@ -107,8 +140,21 @@ impl State {
 
 impl SlotRecord {
     /// Notes a failure for people; what runs stays as it is.
-    pub(crate) fn note_failure(&mut self, version: SlotVersion, failure: StageFailure) {
-        self.last_failure = Some(SlotFailure { version, failure, at_unix_ms: unix_ms() });
+    pub(crate) fn note_failure(&mut self, told: Told) {
+        let Told { version, failure, took_ms, attempts, retry_in_ms } = told;
+        let at_unix_ms = unix_ms();
+        let retry_at_unix_ms = retry_in_ms.map(|in_ms| at_unix_ms.saturating_add(in_ms));
+        self.last_failure = Some(SlotFailure { version, failure, at_unix_ms, took_ms, attempts, retry_at_unix_ms });
+    }
+
+    /// What decides has shown that it runs well. What did so before it stays warm.
+    pub(crate) fn note_trusted(&mut self) {
+        let (Some(version), Some(strategy)) = (&self.actual.active, &self.running) else { return };
+        let proven = Proven { version: version.clone(), strategy: strategy.clone() };
+        let before = self.trusted.replace(proven);
+        let other = before.filter(|before| !before.version.same_content(version));
+        self.previous = other.or(self.previous.take());
+        self.previous.take_if(|previous| previous.version.same_content(version));
     }
 }
 

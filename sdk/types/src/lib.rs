@@ -34,6 +34,7 @@ pub use manifest::{Interests, ManifestError, PluginManifest};
 pub use slot::SlotId;
 pub use stage::{Stage, StageFailure};
 pub use status::{
-    HookFigures, NodeRecord, NodeRoute, NodeStatus, RouteFailure, ShardFigures, SlotFailure, SlotStatus, SlotVersion,
+    HookFigures, NodeRecord, NodeRoute, NodeStatus, RouteFailure, ShardFigures, SlotFailure, SlotStaging, SlotStatus,
+    SlotVersion,
 };
 pub use strategy::{NodeSelector, PluginRef, PluginRefError, StrategyKind, StrategySpec, StrategyStatus};

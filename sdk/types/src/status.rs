@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Generation, NodeId, PluginName, RouteName, SlotId, StageFailure, StrategyName};
+use crate::{Digest, Generation, NodeId, PluginName, RouteName, SlotId, Stage, StageFailure, StrategyName};
 
 /// One version of one strategy, as a slot names it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,39 @@ pub struct SlotFailure {
     pub failure: StageFailure,
     /// When, in milliseconds since 1970: for display only.
     pub at_unix_ms: u64,
+    /// How long that stage had run when it failed, in milliseconds; none: it did not begin.
+    #[serde(default)]
+    pub took_ms: Option<f64>,
+    /// Tries in a row that have failed.
+    #[serde(default)]
+    pub attempts: u32,
+    /// When it is tried again, in milliseconds since 1970: for display only. None: not before something changes, because the
+    /// same would fail again.
+    #[serde(default)]
+    pub retry_at_unix_ms: Option<u64>,
+}
+
+impl SlotFailure {
+    /// What becomes of it, for a person who reads it at this time.
+    pub fn outlook(&self, now_unix_ms: u64) -> String {
+        match self.retry_at_unix_ms {
+            None => {
+                "not tried again until plugin, configuration or limits change or the node is started again".to_owned()
+            }
+            Some(at_ms) => format!("tried again in {} s", at_ms.saturating_sub(now_unix_ms).div_ceil(1_000)),
+        }
+    }
+}
+
+/// A version that is on its way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SlotStaging {
+    /// Which.
+    pub version: SlotVersion,
+    /// Where it is now.
+    pub stage: Stage,
+    /// Since when it is there, in milliseconds since 1970: for display only.
+    pub since_unix_ms: u64,
 }
 
 /// What one hook of the active version has done since it was activated.
@@ -91,6 +124,9 @@ pub struct SlotStatus {
     pub received: Option<SlotVersion>,
     /// What passed every stage up to the flip.
     pub staged: Option<SlotVersion>,
+    /// What is being staged now; none: nothing is.
+    #[serde(default)]
+    pub staging: Option<SlotStaging>,
     /// What decides.
     pub active: Option<SlotVersion>,
     /// The last version that was active and not quarantined.
@@ -104,6 +140,10 @@ pub struct SlotStatus {
     /// How long the last staging took, by stage, in milliseconds.
     #[serde(default)]
     pub staging_ms: BTreeMap<String, f64>,
+    /// How long the last return to a version took that was still compiled and proven, in milliseconds, from its wish to its
+    /// first decision.
+    #[serde(default)]
+    pub going_back_ms: Option<f64>,
     /// Flips since the node started.
     pub flips: u64,
     /// Instances and their faults.
@@ -179,4 +219,30 @@ pub struct NodeRecord {
     /// Its labels.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_whether_it_is_tried_again() {
+        let version = SlotVersion {
+            strategy: "sessions".parse().unwrap(),
+            generation: Generation::default(),
+            digest: Digest::of(b"plugin"),
+        };
+        let failure = StageFailure::new(Stage::Compile, "no component");
+        let failed = |retry_at_unix_ms| SlotFailure {
+            version: version.clone(),
+            failure: failure.clone(),
+            at_unix_ms: 1_000,
+            took_ms: Some(0.5),
+            attempts: 1,
+            retry_at_unix_ms,
+        };
+        assert!(failed(None).outlook(2_000).starts_with("not tried again until"));
+        assert_eq!(failed(Some(4_500)).outlook(2_000), "tried again in 3 s");
+        assert_eq!(failed(Some(1_500)).outlook(2_000), "tried again in 0 s");
+    }
 }

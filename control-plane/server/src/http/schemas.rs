@@ -240,10 +240,14 @@ pub(super) struct SlotStatus {
     active: Option<SlotVersion>,
     last_healthy: Option<SlotVersion>,
     last_failure: Option<SlotFailure>,
+    /// What is being staged now.
+    staging: Option<SlotStaging>,
     /// The active plugin's name and version.
     plugin: Option<Vec<String>>,
     flip_ms: Option<f64>,
     staging_ms: BTreeMap<String, f64>,
+    /// Of the last return to a version that was still compiled and proven.
+    going_back_ms: Option<f64>,
     flips: u64,
     shards: ShardFigures,
     hooks: BTreeMap<String, HookFigures>,
@@ -271,6 +275,18 @@ pub(super) struct SlotFailure {
     stage: Stage,
     reason: String,
     at_unix_ms: u64,
+    took_ms: Option<f64>,
+    attempts: u32,
+    /// None: not before something changes.
+    retry_at_unix_ms: Option<u64>,
+}
+
+/// A version that is on its way.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SlotStaging {
+    version: SlotVersion,
+    stage: Stage,
+    since_unix_ms: u64,
 }
 
 /// The instances of a slot.

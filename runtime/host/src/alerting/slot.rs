@@ -12,7 +12,7 @@ use super::{
     Alert, AlertTable, Alerting, Columns, Notification, Verdict,
     kind::{EVALUATE, NOTIFY},
 };
-use crate::{Host, HostError, SlotFigures, Strategy, SwapReport, Upkeep, slot::Slot};
+use crate::{Host, HostError, SlotFigures, Strategy, SwapOrder, SwapReport, Upkeep, slot::Slot};
 
 /// The decisions of a group of rules: what is not normal, and what is said about it. Cheap to clone.
 #[derive(Clone)]
@@ -95,8 +95,13 @@ impl AlertingSlot {
 
     /// Lets `strategy` decide from now on; the same strategy again changes nothing. Blocks while it stages.
     pub fn swap(&self, strategy: &Strategy, seed: u64) -> Result<SwapReport, HostError> {
+        self.swap_with(&SwapOrder::new(strategy, seed))
+    }
+
+    /// The same, watched.
+    pub fn swap_with(&self, order: &SwapOrder<'_>) -> Result<SwapReport, HostError> {
         let _turn = self.turn();
-        self.slot.swap(strategy, seed, u64::from(strategy.plugin().manifest().interests.batch))
+        self.slot.swap(order)
     }
 
     /// Nothing is evaluated any more.

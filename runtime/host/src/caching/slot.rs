@@ -6,7 +6,9 @@ use std::sync::{
 use switchyard_types::Interests;
 
 use super::{CacheTable, Caching, Decision, Entry, Event, EventKind, Wants};
-use crate::{Host, HostError, SlotFigures, Strategy, SwapReport, Upkeep, description::BATCH_MAX, slot::Slot};
+use crate::{
+    Host, HostError, SlotFigures, Strategy, SwapOrder, SwapReport, Upkeep, description::BATCH_MAX, slot::Slot,
+};
 
 /// The decisions of a cache: what to keep, and whom to give up for it. Cheap to clone.
 #[derive(Clone)]
@@ -69,7 +71,12 @@ impl CachingSlot {
 
     /// Lets `strategy` decide from now on; the same strategy again changes nothing. Blocks while it stages.
     pub fn swap(&self, strategy: &Strategy, seed: u64) -> Result<SwapReport, HostError> {
-        self.slot.swap(strategy, seed, encode(&strategy.plugin().manifest().interests))
+        self.swap_with(&SwapOrder::new(strategy, seed))
+    }
+
+    /// The same, watched.
+    pub fn swap_with(&self, order: &SwapOrder<'_>) -> Result<SwapReport, HostError> {
+        self.slot.swap(order)
     }
 
     /// Back to the built-in fallback.
@@ -111,7 +118,7 @@ const MISSES: u64 = 1 << 33;
 const KEYS: u64 = 1 << 34;
 
 /// One word for an atomic: the batch below, a bit for each wish above. Two strategies' words are joined by `or`.
-fn encode(interests: &Interests) -> u64 {
+pub(super) fn encode(interests: &Interests) -> u64 {
     let event = |name: &str, bit| if interests.events.iter().any(|event| event == name) { bit } else { 0 };
     let keys = if interests.keys { KEYS } else { 0 };
     u64::from(interests.batch) | event("hit", HITS) | event("miss", MISSES) | keys

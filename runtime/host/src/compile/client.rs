@@ -90,7 +90,7 @@ fn run(mut child: Child, wasm: &[u8]) -> Result<Vec<u8>, HostError> {
     let status = status.map_err(|error| HostError::Machine(format!("the compile worker was lost: {error}")))?;
     let message = String::from_utf8_lossy(&messages.unwrap_or_default()).trim().to_owned();
     if !in_time {
-        return Err(HostError::CompileLimit(format!("compiling took more than {} s", WALL_MAX.as_secs())));
+        return Err(HostError::CompileStopped(format!("compiling took more than {} s", WALL_MAX.as_secs())));
     }
     judge(status, &message)?;
     compiled.map_err(|_| HostError::Machine("the compile worker's answer was lost".into()))
@@ -110,8 +110,12 @@ fn judge(status: ExitStatus, message: &str) -> Result<(), HostError> {
     match (status.code(), status.signal()) {
         (Some(0), _) => Ok(()),
         (Some(code), _) if code == i32::from(EXIT_INVALID) => Err(invalid(message)),
-        (_, Some(SIGXCPU | SIGKILL)) => {
+        (_, Some(SIGXCPU)) => {
             Err(HostError::CompileLimit(format!("compiling took more than {CPU_SECONDS_MAX} s of CPU time")))
+        }
+        // Its own limits end otherwise.
+        (_, Some(SIGKILL)) => {
+            Err(HostError::CompileStopped("the compile worker was killed: the machine may be short of memory".into()))
         }
         (_, Some(SIGABRT)) => {
             Err(HostError::CompileLimit(format!("compiling took more than {} MiB of memory", MEMORY_BYTES_MAX >> 20)))
@@ -149,6 +153,7 @@ mod tests {
         assert!(matches!(judge(status(i32::from(EXIT_INVALID) << 8), "bad"), Err(HostError::Invalid(_))));
         assert!(matches!(judge(status(24), ""), Err(HostError::CompileLimit(_))));
         assert!(matches!(judge(status(6), ""), Err(HostError::CompileLimit(_))));
+        assert!(matches!(judge(status(9), ""), Err(HostError::CompileStopped(_))));
         assert!(matches!(judge(status(1 << 8), "x"), Err(HostError::Machine(_))));
     }
 }

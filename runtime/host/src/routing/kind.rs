@@ -27,6 +27,10 @@ impl Kind for Routing {
         RoutingCalls::bind(store, instance)
     }
 
+    fn wants(interests: &Interests) -> u64 {
+        super::slot::encode(interests)
+    }
+
     fn self_test(strategy: &Strategy, seed: u64) -> Result<(), HostError> {
         super::corpus::self_test(strategy, seed)
     }

@@ -7,7 +7,8 @@ use switchyard_types::Interests;
 
 use super::{Candidate, Choice, Request, RouteTable, Routing, Wants, kind::PICK};
 use crate::{
-    CallError, Host, HostError, SlotFigures, Strategy, SwapReport, Upkeep, description::BATCH_MAX, slot::Slot,
+    CallError, Host, HostError, SlotFigures, Strategy, SwapOrder, SwapReport, Upkeep, description::BATCH_MAX,
+    slot::Slot,
 };
 
 /// The decisions of a route: which backend gets a request. Cheap to clone.
@@ -94,7 +95,12 @@ impl RoutingSlot {
 
     /// Lets `strategy` decide from now on; the same strategy again changes nothing. Blocks while it stages.
     pub fn swap(&self, strategy: &Strategy, seed: u64) -> Result<SwapReport, HostError> {
-        self.slot.swap(strategy, seed, encode(&strategy.plugin().manifest().interests))
+        self.swap_with(&SwapOrder::new(strategy, seed))
+    }
+
+    /// The same, watched.
+    pub fn swap_with(&self, order: &SwapOrder<'_>) -> Result<SwapReport, HostError> {
+        self.slot.swap(order)
     }
 
     /// Back to the built-in fallback.
@@ -114,7 +120,7 @@ const OUTCOMES: u64 = 1 << 32;
 const KEYS: u64 = 1 << 34;
 
 /// One word for an atomic: the batch below, a bit for each wish above. Two strategies' words are joined by `or`.
-fn encode(interests: &Interests) -> u64 {
+pub(super) fn encode(interests: &Interests) -> u64 {
     let outcomes = if interests.events.iter().any(|event| event == "outcome") { OUTCOMES } else { 0 };
     let keys = if interests.keys { KEYS } else { 0 };
     u64::from(interests.batch) | outcomes | keys

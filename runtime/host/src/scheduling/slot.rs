@@ -6,7 +6,9 @@ use super::{
     Event, EventKind, Failure, QueueTable, QueueView, Retry, Scheduling, Task, Verdict, Wants,
     kind::{FAILED, SUBMIT},
 };
-use crate::{Host, HostError, SlotFigures, Strategy, SwapReport, Upkeep, description::BATCH_MAX, slot::Slot};
+use crate::{
+    Host, HostError, SlotFigures, Strategy, SwapOrder, SwapReport, Upkeep, description::BATCH_MAX, slot::Slot,
+};
 
 /// The decisions of a queue: what is taken, what runs next, what is tried again. Cheap to clone.
 #[derive(Clone)]
@@ -85,7 +87,12 @@ impl SchedulingSlot {
 
     /// Lets `strategy` decide from now on; the same strategy again changes nothing. Blocks while it stages.
     pub fn swap(&self, strategy: &Strategy, seed: u64) -> Result<SwapReport, HostError> {
-        self.0.swap(strategy, seed, encode(&strategy.plugin().manifest().interests))
+        self.swap_with(&SwapOrder::new(strategy, seed))
+    }
+
+    /// The same, watched.
+    pub fn swap_with(&self, order: &SwapOrder<'_>) -> Result<SwapReport, HostError> {
+        self.0.swap(order)
     }
 
     /// Back to the built-in fallback.
@@ -108,7 +115,7 @@ const STARTED: u64 = 1 << 32;
 const DONE: u64 = 1 << 33;
 
 /// One word for an atomic: the batch below, a bit for each wish above. Two strategies' words are joined by `or`.
-fn encode(interests: &Interests) -> u64 {
+pub(super) fn encode(interests: &Interests) -> u64 {
     let event = |name: &str, bit| if interests.events.iter().any(|event| event == name) { bit } else { 0 };
     u64::from(interests.batch) | event("started", STARTED) | event("done", DONE)
 }

@@ -28,6 +28,10 @@ impl Kind for Scoring {
         ScoringCalls::bind(store, instance)
     }
 
+    fn wants(interests: &Interests) -> u64 {
+        u64::from(interests.batch)
+    }
+
     fn self_test(strategy: &Strategy, seed: u64) -> Result<(), HostError> {
         super::corpus::self_test(strategy, seed)
     }

@@ -1,7 +1,7 @@
 use std::sync::Weak;
 
 use super::{Score, ScoreTable, Scoring, Table, kind::SCORE};
-use crate::{Host, HostError, SlotFigures, Strategy, SwapReport, Upkeep, slot::Slot};
+use crate::{Host, HostError, SlotFigures, Strategy, SwapOrder, SwapReport, Upkeep, slot::Slot};
 
 /// The only shard: a score is made of everything.
 const SHARD: usize = 0;
@@ -36,7 +36,12 @@ impl ScoringSlot {
 
     /// Lets `strategy` decide from now on; the same strategy again changes nothing. Blocks while it stages.
     pub fn swap(&self, strategy: &Strategy, seed: u64) -> Result<SwapReport, HostError> {
-        self.0.swap(strategy, seed, u64::from(strategy.plugin().manifest().interests.batch))
+        self.swap_with(&SwapOrder::new(strategy, seed))
+    }
+
+    /// The same, watched.
+    pub fn swap_with(&self, order: &SwapOrder<'_>) -> Result<SwapReport, HostError> {
+        self.0.swap(order)
     }
 
     /// Nothing is scored any more.

@@ -41,7 +41,6 @@ pub struct SlotFigures {
 #[derive(Default)]
 pub(super) struct History {
     pub(super) active: Option<Strategy>,
-    pub(super) wants: u64,
     pub(super) seed: u64,
     pub(super) flips: u64,
     pub(super) last: Option<SwapReport>,

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, sync::atomic::Ordering::SeqCst, time::Instant};
 use switchyard_types::Stage;
 
 use super::{Shared, cell::Cell};
-use crate::{CallError, HostError, Strategy, description::BATCH_MAX, instance::Instance, kind::Kind};
+use crate::{CallError, HostError, Progress, Strategy, description::BATCH_MAX, instance::Instance, kind::Kind};
 
 /// Rounds in which a new instance catches up with what happened while it was staged. Each is shorter than the one
 /// before, or the instance is slower than the traffic and will never be ready.
@@ -19,14 +19,30 @@ pub(super) struct Staged<K: Kind> {
     pub(super) adopted: u64,
 }
 
-/// Milliseconds by stage.
-pub(super) type StageTimes = BTreeMap<String, f64>;
+/// Milliseconds by stage, and somebody who watches.
+pub(super) struct StageTimes {
+    laps: BTreeMap<String, f64>,
+    progress: Progress,
+}
 
-pub(super) fn timed<R>(times: &mut StageTimes, stage: Stage, run: impl FnOnce() -> R) -> R {
-    let start = Instant::now();
-    let result = run();
-    *times.entry(stage.to_string()).or_default() += start.elapsed().as_secs_f64() * 1_000.0;
-    result
+impl StageTimes {
+    pub(super) fn new(progress: &Progress) -> Self {
+        Self { laps: BTreeMap::new(), progress: progress.clone() }
+    }
+
+    pub(super) fn timed<R>(&mut self, stage: Stage, run: impl FnOnce() -> R) -> R {
+        self.progress.enter(stage);
+        let start = Instant::now();
+        let result = run();
+        *self.laps.entry(stage.to_string()).or_default() += start.elapsed().as_secs_f64() * 1_000.0;
+        result
+    }
+
+    /// All of them, with the time that the flip held the shards.
+    pub(super) fn with_flip(mut self, flip_ms: f64) -> BTreeMap<String, f64> {
+        self.laps.insert(Stage::Flip.to_string(), flip_ms);
+        self.laps
+    }
 }
 
 /// Keeps the tees of some shards open, and closes them however staging ends.
@@ -64,12 +80,12 @@ impl<K: Kind> Shared<K> {
         times: &mut StageTimes,
     ) -> Result<Staged<K>, HostError> {
         let table = self.table.upgrade().ok_or_else(|| swap_error(Stage::Adopt, "the engine is gone"))?;
-        let mut instance = timed(times, Stage::Configure, || strategy.instance::<K>(seed))?;
+        let mut instance = times.timed(Stage::Configure, || strategy.instance::<K>(seed))?;
         K::settle(&mut instance, &table, index).map_err(at(Stage::Configure))?;
         if let Some((format, bytes)) = state {
-            instance = timed(times, Stage::Import, || self.import(index, instance, strategy, seed, &format, &bytes))?;
+            instance = times.timed(Stage::Import, || self.import(index, instance, strategy, seed, &format, &bytes))?;
         }
-        let adopted = timed(times, Stage::Adopt, || {
+        let adopted = times.timed(Stage::Adopt, || {
             let adopted = adopt::<K>(&mut instance, &table, index).map_err(at(Stage::Adopt))?;
             self.catch_up(index, &mut instance)?;
             Ok::<_, HostError>(adopted)

@@ -12,9 +12,12 @@ use switchyard_types::Stage;
 use super::{
     Shared, Slot, SwapReport,
     cell::{Cell, Running},
-    staging::{CATCH_UP_ROUNDS_MAX, OpenTees, StageTimes, Staged, swap_error, timed},
+    staging::{CATCH_UP_ROUNDS_MAX, OpenTees, StageTimes, Staged, swap_error},
 };
-use crate::{HostError, Strategy, gauges::GenerationGuard, kind::Kind, policy::Chore, quarantine::FailureWindow};
+use crate::{
+    HostError, Progress, Strategy, SwapOrder, gauges::GenerationGuard, kind::Kind, policy::Chore,
+    quarantine::FailureWindow,
+};
 
 /// A call in progress ends within its wall cap; whoever holds a shard longer than this is broken, and the swap gives up.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
@@ -37,16 +40,16 @@ struct Flipped<K: Kind> {
 impl<K: Kind> Slot<K> {
     /// Lets `strategy` decide from now on. Everything that can fail happens before the flip; whatever fails, the old
     /// instances go on as if nothing had been tried.
-    pub(crate) fn swap(&self, strategy: &Strategy, seed: u64, wants: u64) -> Result<SwapReport, HostError> {
-        let shared = &*self.0;
+    pub(crate) fn swap(&self, order: &SwapOrder<'_>) -> Result<SwapReport, HostError> {
+        let (shared, strategy) = (&*self.0, order.strategy);
         let _staging = shared.staging.lock();
         if shared.history.lock().active.as_ref().is_some_and(|active| active.identity() == strategy.identity()) {
             return Ok(SwapReport { unchanged: true, ..SwapReport::default() });
         }
-        let report = shared.replace_all(strategy, seed, wants)?;
+        let report = shared.replace_all(order)?;
         let mut history = shared.history.lock();
         history.active = Some(strategy.clone());
-        (history.wants, history.seed) = (wants, seed);
+        history.seed = order.seed;
         history.flips += 1;
         history.last = Some(report.clone());
         Ok(report)
@@ -71,13 +74,14 @@ impl<K: Kind> Slot<K> {
 
 impl<K: Kind> Shared<K> {
     /// New instances for every shard; the caller holds `staging`.
-    pub(super) fn replace_all(&self, strategy: &Strategy, seed: u64, wants: u64) -> Result<SwapReport, HostError> {
+    pub(super) fn replace_all(&self, order: &SwapOrder<'_>) -> Result<SwapReport, HostError> {
+        let wants = K::wants(&order.strategy.plugin().manifest().interests);
         let before = self.wants.load(Relaxed);
         let tees = OpenTees::open(self, 0..self.shards.len());
         // While both are alive the engine buffers what either wants; a first instance must hear of changes at once.
         self.staging_wants.store(wants, SeqCst);
         self.set_wants(before | wants);
-        let outcome = self.stage_and_flip(strategy, seed, wants);
+        let outcome = self.stage_and_flip(order, wants);
         drop(tees);
         self.staging_wants.store(0, SeqCst);
         if outcome.is_err() {
@@ -90,8 +94,9 @@ impl<K: Kind> Shared<K> {
         outcome
     }
 
-    fn stage_and_flip(&self, strategy: &Strategy, seed: u64, wants: u64) -> Result<SwapReport, HostError> {
-        let mut times = StageTimes::new();
+    fn stage_and_flip(&self, order: &SwapOrder<'_>, wants: u64) -> Result<SwapReport, HostError> {
+        let &SwapOrder { strategy, seed, .. } = order;
+        let mut times = StageTimes::new(&order.progress);
         let mut export_ms: f64 = 0.0;
         let mut staged = Vec::with_capacity(self.shards.len());
         for index in 0..self.shards.len() {
@@ -102,10 +107,10 @@ impl<K: Kind> Shared<K> {
             staged.push(self.stage(index, strategy, shard_seed(seed, index), state, &mut times)?);
         }
         let adopted = staged.iter().map(|staged| staged.adopted).sum();
+        order.progress.enter(Stage::Flip);
         let Flipped { flip_ms, old } = self.flip(strategy, seed, wants, staged)?;
-        timed(&mut times, Stage::Drain, || drop(old));
-        times.insert(Stage::Flip.to_string(), flip_ms);
-        Ok(SwapReport { unchanged: false, flip_ms, export_ms, adopted, staging_ms: times })
+        times.timed(Stage::Drain, || drop(old));
+        Ok(SwapReport { unchanged: false, flip_ms, export_ms, adopted, staging_ms: times.with_flip(flip_ms) })
     }
 
     /// What the old instance of a shard knows, where the new one can read it. The one call that may hold a shard's lock
@@ -194,7 +199,7 @@ impl<K: Kind> Shared<K> {
             _ => return Ok(()),
         };
         let _tee = OpenTees::open(self, index..index + 1);
-        let mut staged = self.stage(index, &strategy, seed, None, &mut StageTimes::new())?;
+        let mut staged = self.stage(index, &strategy, seed, None, &mut StageTimes::new(&Progress::default()))?;
         let table = self.table.upgrade().ok_or_else(|| swap_error(Stage::Flip, "the engine is gone"))?;
         let mut cell = shard.cell.lock();
         self.finish(&mut cell, &table, index, &mut staged.instance)?;

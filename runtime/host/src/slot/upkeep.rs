@@ -2,7 +2,7 @@ use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 
 use super::{Shared, Upkeep, cell::Cell};
 use crate::{
-    CallError, HostError,
+    CallError, HostError, SwapOrder,
     description::BATCH_MAX,
     kind::Kind,
     policy::{Chore, Chores},
@@ -159,12 +159,12 @@ impl<K: Kind> Shared<K> {
         if !self.half_open_is_due() {
             return;
         }
-        let (active, seed, wants) = {
+        let (active, seed) = {
             let history = self.history.lock();
-            (history.active.clone(), history.seed, history.wants)
+            (history.active.clone(), history.seed)
         };
         let Some(strategy) = active else { return };
-        match self.replace_all(&strategy, seed, wants) {
+        match self.replace_all(&SwapOrder::new(&strategy, seed)) {
             Ok(_) => {
                 for shard in &self.shards {
                     shard.cell.lock().window.half_open();

@@ -1,61 +1,81 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
-use switchyard_host::{Strategy, SwapReport};
+use switchyard_host::{Progress, Strategy, SwapOrder};
 use switchyard_plan::DesiredSlot;
-use switchyard_types::{Digest, SlotId, Stage, StageFailure};
+use switchyard_types::{Digest, SlotId, Stage};
 
-use super::{
-    FailedAttempt, Probation, Reconciler,
-    stage::{Staged, blocking},
-};
-use crate::backoff::Backoff;
+use super::{FailedAttempt, Failure, Probation, Reconciler, Retry, stage::blocking};
+use crate::{backoff::Backoff, shared::Told};
 
 /// How long a version must decide without a quarantine before it is remembered as healthy, in milliseconds.
 const TRIAL_MS: u64 = 1_000;
 
-/// How long each stage took, in milliseconds.
-type StagingTimes = BTreeMap<String, f64>;
+/// A version that decides now, and how it came there.
+struct Activated {
+    strategy: Strategy,
+    /// By stage, in milliseconds.
+    staging_ms: BTreeMap<Stage, f64>,
+    /// All of it, in milliseconds; none: it had to be staged.
+    going_back_ms: Option<f64>,
+}
 
 impl Reconciler {
     /// Stages and flips; whatever fails, what decides goes on deciding.
     pub(super) async fn activate(&self, wanted: DesiredSlot) -> bool {
-        match self.stage_and_flip(&wanted).await {
-            Ok(activated) => {
+        let progress = Progress::default();
+        self.shared.update_slot(&wanted.slot, |record| record.staging = Some((wanted.version(), progress.clone())));
+        let outcome = self.stage_and_flip(&wanted, &progress).await;
+        let laps = progress.end();
+        self.shared.update_slot(&wanted.slot, |record| record.staging = None);
+        match outcome {
+            Ok((strategy, going_back_ms)) => {
                 tracing::info!(slot = %wanted.slot, strategy = %wanted.strategy, digest = ?wanted.digest, "active");
-                self.note_active(wanted, activated);
+                self.note_active(wanted, Activated { strategy, staging_ms: laps, going_back_ms });
                 true
             }
             Err(failure) => {
-                tracing::warn!(slot = %wanted.slot, strategy = %wanted.strategy, %failure, "not activated");
+                let failure = failure.timed(&laps);
+                let (told, again) = (&failure.told, failure.may_pass);
+                tracing::warn!(slot = %wanted.slot, strategy = %wanted.strategy, %told, again, "not activated");
                 self.note_failed(wanted, failure);
                 false
             }
         }
     }
 
-    async fn stage_and_flip(&self, wanted: &DesiredSlot) -> Result<(Strategy, StagingTimes), StageFailure> {
-        let Staged { strategy, mut staging_ms } = match self.trusted(wanted) {
-            Some(strategy) => Staged { strategy, staging_ms: BTreeMap::new() },
-            None => self.stager.stage(wanted).await?,
+    /// What decides now, and how long that took where it was still warm.
+    async fn stage_and_flip(
+        &self,
+        wanted: &DesiredSlot,
+        progress: &Progress,
+    ) -> Result<(Strategy, Option<f64>), Failure> {
+        let since = Instant::now();
+        let warm = self.warm(wanted);
+        let is_warm = warm.is_some();
+        let strategy = match warm {
+            Some(strategy) => strategy,
+            None => self.stager.stage(wanted, progress).await?,
         };
         self.shared.update_slot(&wanted.slot, |record| record.staged = Some(wanted.version()));
-        let report = self.swap(&wanted.slot, &strategy).await?;
-        staging_ms.extend(report.staging_ms);
-        Ok((strategy, staging_ms))
+        self.swap(&wanted.slot, &strategy, progress).await?;
+        Ok((strategy, is_warm.then(|| since.elapsed().as_secs_f64() * 1_000.0)))
     }
 
-    /// The wanted version where it is the one that last ran well: it is still compiled, linked and proven.
-    fn trusted(&self, wanted: &DesiredSlot) -> Option<Strategy> {
-        let record = self.shared.state().slots.remove(&wanted.slot)?;
-        record.actual.healthy.filter(|healthy| healthy.same_content(wanted)).and(record.trusted)
+    /// The wanted version where it has run well before and was kept: it is still compiled, linked and proven.
+    fn warm(&self, wanted: &DesiredSlot) -> Option<Strategy> {
+        let state = self.shared.state();
+        let record = state.slots.get(&wanted.slot)?;
+        let kept = [&record.trusted, &record.previous].into_iter().flatten();
+        kept.into_iter().find(|proven| proven.version.same_content(wanted)).map(|proven| proven.strategy.clone())
     }
 
-    async fn swap(&self, slot: &SlotId, strategy: &Strategy) -> Result<SwapReport, StageFailure> {
+    async fn swap(&self, slot: &SlotId, strategy: &Strategy, progress: &Progress) -> Result<(), Failure> {
         let Some(handle) = self.shared.slots.get(slot).cloned() else {
-            return Err(self.unserved(slot));
+            return Err(Failure::lasting(self.unserved(slot)));
         };
-        let (strategy, seed) = (strategy.clone(), self.seed(slot));
-        blocking(Stage::Flip, move || handle.swap(&strategy, seed)).await
+        let (strategy, seed, progress) = (strategy.clone(), self.seed(slot), progress.clone());
+        let swap = move || handle.swap_with(&SwapOrder { progress, ..SwapOrder::new(&strategy, seed) });
+        blocking(Stage::Flip, swap).await.map(drop)
     }
 
     /// A strategy's randomness differs between nodes and slots, and is the same after a restart.
@@ -68,26 +88,59 @@ impl Reconciler {
         Some(Probation::Until { ends_at_ms: self.shared.now_ms().saturating_add(TRIAL_MS) })
     }
 
-    fn note_active(&self, wanted: DesiredSlot, (strategy, staging_ms): (Strategy, StagingTimes)) {
+    fn note_active(&self, wanted: DesiredSlot, activated: Activated) {
+        let Activated { strategy, staging_ms, going_back_ms } = activated;
         self.shared.update_slot(&wanted.slot.clone(), |record| {
             record.running = Some(strategy);
-            record.staging_ms = staging_ms;
+            record.staging_ms = staging_ms.into_iter().map(|(stage, ms)| (stage.to_string(), ms)).collect();
+            record.going_back_ms = going_back_ms.or(record.going_back_ms);
             record.last_failure = None;
-            record.actual.failed = None;
+            // What would fail again is remembered although something else runs: it may be wanted again.
+            record.actual.failed.take_if(|failed| failed.retry != Retry::WhenChanged);
+            if let Some(failed) = &mut record.actual.failed {
+                failed.told = false;
+            }
             record.actual.probation = self.trial();
             record.actual.active = Some(wanted);
         });
     }
 
-    fn note_failed(&self, wanted: DesiredSlot, failure: StageFailure) {
+    fn note_failed(&self, wanted: DesiredSlot, failure: Failure) {
+        let now_ms = self.shared.now_ms();
         self.shared.update_slot(&wanted.slot.clone(), |record| {
             record.staged = record.actual.active.as_ref().map(DesiredSlot::version);
-            record.note_failure(wanted.version(), failure);
             let before = record.actual.failed.take().filter(|failed| failed.wanted == wanted);
             let failures = before.map_or(1, |failed| failed.failures.saturating_add(1));
             let delay_ms = u64::try_from(Backoff::ACTIVATE.jittered(failures).as_millis()).unwrap_or(u64::MAX);
-            let retry_at_ms = self.shared.now_ms().saturating_add(delay_ms);
-            record.actual.failed = Some(FailedAttempt { wanted, failures, retry_at_ms });
+            let retry = match failure.may_pass {
+                true => Retry::At { at_ms: now_ms.saturating_add(delay_ms) },
+                false => Retry::WhenChanged,
+            };
+            record.note_failure(Told {
+                version: wanted.version(),
+                failure: failure.told.clone(),
+                took_ms: failure.took_ms,
+                attempts: failures,
+                retry_in_ms: failure.may_pass.then_some(delay_ms),
+            });
+            record.actual.failed = Some(FailedAttempt { wanted, failure, failures, retry, told: true });
+        });
+    }
+
+    /// Says again of a version that would fail again why it did, and tries nothing.
+    pub(super) fn recall(&self, wanted: DesiredSlot) {
+        self.shared.update_slot(&wanted.slot.clone(), |record| {
+            let Some(mut failed) = record.actual.failed.take() else { return };
+            record.staged = record.actual.active.as_ref().map(DesiredSlot::version);
+            record.note_failure(Told {
+                version: wanted.version(),
+                failure: failed.failure.told.clone(),
+                took_ms: failed.failure.took_ms,
+                attempts: failed.failures,
+                retry_in_ms: None,
+            });
+            (failed.wanted, failed.told) = (wanted, true);
+            record.actual.failed = Some(failed);
         });
     }
 }

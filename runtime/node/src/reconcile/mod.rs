@@ -3,6 +3,7 @@
 
 mod activate;
 mod boot;
+mod failure;
 mod reconciler;
 mod routes;
 mod stage;
@@ -10,7 +11,8 @@ mod steps;
 mod trust;
 
 pub(crate) use boot::boot;
+pub(crate) use failure::Failure;
 pub(crate) use reconciler::Reconciler;
 pub(crate) use routes::{Refusal, RoutesRecord};
 pub(crate) use stage::Stager;
-pub(crate) use steps::{Actual, FailedAttempt, Probation};
+pub(crate) use steps::{Actual, FailedAttempt, Probation, Retry};

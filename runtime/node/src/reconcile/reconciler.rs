@@ -5,7 +5,7 @@ use switchyard_types::{NodeId, SlotId, Stage, StageFailure};
 use tokio::task::spawn_blocking;
 
 use super::{
-    Actual, FailedAttempt,
+    Actual, FailedAttempt, Failure, Retry,
     boot::{Boot, BootRoutes},
     stage::Stager,
     steps::{Step, next_look_ms, steps},
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     engines::SetRoutes,
     folder::DataFolder,
-    shared::{Shared, SlotRecord},
+    shared::{Shared, SlotRecord, Told},
 };
 
 /// When to look again after the disk refused a record, in milliseconds.
@@ -121,6 +121,7 @@ impl Reconciler {
     async fn execute(&self, step: Step) {
         match step {
             Step::Activate(wanted) => drop(self.activate(wanted).await),
+            Step::Recall(wanted) => self.recall(wanted),
             Step::Relabel(wanted) => self.relabel(wanted).await,
             Step::Clear(slot) => self.clear(slot).await,
             Step::Confirm(slot) => self.confirm(slot).await,
@@ -139,7 +140,9 @@ impl Reconciler {
         }
         tracing::info!(%slot, "the built-in fallback decides");
         self.shared.update_slot(&slot, |record| {
-            let kept = Actual { served: true, healthy: record.actual.healthy.take(), ..Actual::default() };
+            let failed = record.actual.failed.take().filter(|failed| failed.retry == Retry::WhenChanged);
+            let failed = failed.map(|failed| FailedAttempt { told: false, ..failed });
+            let kept = Actual { served: true, healthy: record.actual.healthy.take(), failed, ..Actual::default() };
             let last_failure = record.last_failure.take();
             *record = SlotRecord { actual: kept, last_failure, ..SlotRecord::default() };
         });
@@ -147,10 +150,11 @@ impl Reconciler {
     }
 
     fn refuse(&self, wanted: DesiredSlot) {
-        let failure = self.unserved(&wanted.slot);
+        let failure = Failure::lasting(self.unserved(&wanted.slot));
         self.shared.update_slot(&wanted.slot.clone(), |record| {
-            record.note_failure(wanted.version(), failure);
-            record.actual.failed = Some(FailedAttempt { wanted, failures: 1, retry_at_ms: u64::MAX });
+            record.note_failure(Told::once(wanted.version(), failure.told.clone()));
+            let retry = Retry::WhenChanged;
+            record.actual.failed = Some(FailedAttempt { wanted, failure, failures: 1, retry, told: true });
         });
     }
 

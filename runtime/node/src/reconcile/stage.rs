@@ -1,17 +1,14 @@
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use switchyard_host::{Host, HostError, Strategy};
+use switchyard_host::{Host, HostError, Progress, Strategy};
 use switchyard_plan::DesiredSlot;
 use switchyard_store::{BlobError, BlobSource};
-use switchyard_types::{Digest, Stage, StageFailure};
+use switchyard_types::{Digest, Stage};
 use tokio::{task::spawn_blocking, time::timeout};
 
-use crate::{causes::with_causes, folder::LocalBlobs};
+use super::Failure;
+use crate::folder::LocalBlobs;
 
 /// How long the plugin's bytes may take to arrive, in seconds: 64 MiB over a slow link. The active version decides
 /// meanwhile.
@@ -24,45 +21,35 @@ pub(crate) struct Stager {
     pub(crate) upstream: Option<Arc<dyn BlobSource>>,
 }
 
-/// What passed, and how long each stage took in milliseconds.
-pub(crate) struct Staged {
-    pub(crate) strategy: Strategy,
-    pub(crate) staging_ms: BTreeMap<String, f64>,
-}
-
 impl Stager {
     /// Fetch, verify, compile, link, describe, configure, self-test.
-    pub(crate) async fn stage(&self, wanted: &DesiredSlot) -> Result<Staged, StageFailure> {
-        let mut watch = Stopwatch::start();
-        let bytes = self.fetch(&wanted.digest).await?;
-        watch.lap(Stage::Fetch);
-        let host = self.host.clone();
-        let plugin = blocking(Stage::Compile, move || host.load(&bytes)).await?;
+    pub(crate) async fn stage(&self, wanted: &DesiredSlot, progress: &Progress) -> Result<Strategy, Failure> {
+        let bytes = self.fetch(&wanted.digest, progress).await?;
+        let (host, watched) = (self.host.clone(), progress.clone());
+        let plugin = blocking(Stage::Compile, move || host.load_watched(&bytes, &watched)).await?;
         if plugin.digest() != wanted.digest {
             return Err(other_bytes(&wanted.digest));
         }
-        watch.lap(Stage::Compile);
-        let (configuration, limits) = (wanted.configuration.clone(), wanted.limits);
-        let strategy = blocking(Stage::Configure, move || plugin.strategy(&configuration, limits)).await?;
-        watch.lap(Stage::Configure);
-        Ok(Staged { strategy, staging_ms: watch.laps })
+        let (configuration, limits, watched) = (wanted.configuration.clone(), wanted.limits, progress.clone());
+        blocking(Stage::Configure, move || plugin.strategy_watched(&configuration, limits, &watched)).await
     }
 
     /// From this node's disk, else from upstream and then kept on this node's disk: a version that the node could not
     /// start again by itself is not activated.
-    async fn fetch(&self, digest: &Digest) -> Result<Bytes, StageFailure> {
-        if let Some(bytes) = self.blobs.get(digest).await.map_err(fetch_failure)? {
+    async fn fetch(&self, digest: &Digest, progress: &Progress) -> Result<Bytes, Failure> {
+        progress.enter(Stage::Fetch);
+        if let Some(bytes) = self.blobs.get(digest).await? {
             return Ok(bytes);
         }
         let Some(upstream) = &self.upstream else {
-            return Err(fetch_failure(BlobError::NotFound(*digest)));
+            return Err(BlobError::NotFound(*digest).into());
         };
         let bytes = timeout(Duration::from_secs(FETCH_SECONDS_MAX), upstream.fetch(digest))
             .await
-            .map_err(|_| StageFailure::new(Stage::Fetch, format!("no answer within {FETCH_SECONDS_MAX} s")))?
-            .map_err(fetch_failure)?;
+            .map_err(|_| Failure::passing(Stage::Fetch, format!("no answer within {FETCH_SECONDS_MAX} s")))??;
+        progress.enter(Stage::Verify);
         // The copy gets the name of what it holds, whatever was asked for.
-        if self.blobs.put(&bytes).await.map_err(fetch_failure)? != *digest {
+        if self.blobs.put(&bytes).await? != *digest {
             return Err(other_bytes(digest));
         }
         Ok(bytes)
@@ -73,39 +60,15 @@ impl Stager {
 pub(crate) async fn blocking<R: Send + 'static>(
     stage: Stage,
     call: impl FnOnce() -> Result<R, HostError> + Send + 'static,
-) -> Result<R, StageFailure> {
+) -> Result<R, Failure> {
     match spawn_blocking(call).await {
-        Ok(result) => result.map_err(|error| error.failure()),
-        Err(error) => Err(StageFailure::new(stage, format!("the host failed: {error}"))),
+        Ok(result) => result.map_err(Failure::from),
+        Err(error) => Err(Failure::passing(stage, format!("the host failed: {error}"))),
     }
 }
 
-fn other_bytes(digest: &Digest) -> StageFailure {
-    StageFailure::new(
-        Stage::Verify,
-        format!("what arrived does not have the digest {digest}: publish the plugin again"),
-    )
-}
-
-fn fetch_failure(error: BlobError) -> StageFailure {
-    let stage = if matches!(error, BlobError::Corrupt(_)) { Stage::Verify } else { Stage::Fetch };
-    StageFailure::new(stage, with_causes(&error))
-}
-
-/// Times of stages that follow each other.
-struct Stopwatch {
-    since: Instant,
-    laps: BTreeMap<String, f64>,
-}
-
-impl Stopwatch {
-    fn start() -> Self {
-        Self { since: Instant::now(), laps: BTreeMap::new() }
-    }
-
-    fn lap(&mut self, stage: Stage) {
-        let now = Instant::now();
-        self.laps.insert(stage.to_string(), now.duration_since(self.since).as_secs_f64() * 1_000.0);
-        self.since = now;
-    }
+/// Whoever sent them may send the right ones the next time.
+fn other_bytes(digest: &Digest) -> Failure {
+    let reason = format!("what arrived does not have the digest {digest}: publish the plugin again");
+    Failure::passing(Stage::Verify, reason)
 }

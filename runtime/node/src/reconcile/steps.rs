@@ -3,6 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use switchyard_plan::{DesiredSlot, DesiredState};
 use switchyard_types::SlotId;
 
+use super::Failure;
+
 /// What is the case in one slot.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Actual {
@@ -25,10 +27,26 @@ pub(crate) struct Actual {
 pub(crate) struct FailedAttempt {
     /// What was wanted then.
     pub(crate) wanted: DesiredSlot,
+    /// Why.
+    pub(crate) failure: Failure,
     /// Failures in a row of just this.
     pub(crate) failures: u32,
-    /// Not tried again before this, unless something else is wanted.
-    pub(crate) retry_at_ms: u64,
+    /// Whether and when it is tried again.
+    pub(crate) retry: Retry,
+    /// Whether the slot's status tells of it.
+    pub(crate) told: bool,
+}
+
+/// When a version that failed is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Retry {
+    /// Not before this, unless the strategy is published again.
+    At {
+        /// On the node's clock, in milliseconds.
+        at_ms: u64,
+    },
+    /// Not by this process: the same plugin with the same configuration and limits would fail again.
+    WhenChanged,
 }
 
 /// Where the active version is on its way to be trusted.
@@ -48,6 +66,8 @@ pub(crate) enum Probation {
 pub(crate) enum Step {
     /// Bring this version to life and let it decide.
     Activate(DesiredSlot),
+    /// This version has failed and would fail again: say so, and try nothing.
+    Recall(DesiredSlot),
     /// The active version is wanted under another name or generation: note that, and touch nothing.
     Relabel(DesiredSlot),
     /// Back to the built-in fallback.
@@ -83,8 +103,12 @@ pub(crate) fn steps(desired: &DesiredState, actual: &BTreeMap<SlotId, Actual>, n
 pub(crate) fn next_look_ms(desired: &DesiredState, actual: &BTreeMap<SlotId, Actual>, now_ms: u64) -> Option<u64> {
     let look = |(slot, is): (&SlotId, &Actual)| {
         let on_trial = is.probation.map(|_| now_ms.saturating_add(TRIAL_LOOK_MS));
-        let retry = is.failed.as_ref().filter(|failed| is.served && desired.slot(slot) == Some(&failed.wanted));
-        on_trial.into_iter().chain(retry.map(|failed| failed.retry_at_ms)).min()
+        let failed = is.failed.as_ref().filter(|failed| is.served && desired.slot(slot) == Some(&failed.wanted));
+        let retry = failed.and_then(|failed| match failed.retry {
+            Retry::At { at_ms } => Some(at_ms),
+            Retry::WhenChanged => None,
+        });
+        on_trial.into_iter().chain(retry).min()
     };
     actual.iter().filter_map(look).min()
 }
@@ -106,15 +130,20 @@ fn change(slot: &SlotId, wanted: Option<&DesiredSlot>, is: &Actual, now_ms: u64)
         let holds = is.active.is_some() || is.healthy.is_some();
         return if !is.served { Some(Step::Forget(slot.clone())) } else { holds.then(|| Step::Clear(slot.clone())) };
     };
-    let failed_before = is.failed.as_ref().filter(|failed| failed.wanted == *wanted);
+    let failed_before = is.failed.as_ref().filter(|failed| failed.wanted.same_content(wanted));
+    let is_told = failed_before.is_some_and(|failed| failed.told && failed.wanted == *wanted);
     if !is.served {
-        return failed_before.is_none().then(|| Step::Refuse(wanted.clone()));
+        return (!is_told).then(|| Step::Refuse(wanted.clone()));
     }
     match &is.active {
         Some(active) if active == wanted => None,
         Some(active) if active.same_content(wanted) => Some(Step::Relabel(wanted.clone())),
-        _ if failed_before.is_some_and(|failed| now_ms < failed.retry_at_ms) => None,
-        _ => Some(Step::Activate(wanted.clone())),
+        _ => match failed_before.map(|failed| failed.retry) {
+            Some(Retry::WhenChanged) => (!is_told).then(|| Step::Recall(wanted.clone())),
+            // Published again, it is tried at once: somebody may have mended what was in the way.
+            Some(Retry::At { at_ms }) if is_told && now_ms < at_ms => None,
+            _ => Some(Step::Activate(wanted.clone())),
+        },
     }
 }
 

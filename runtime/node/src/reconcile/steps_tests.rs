@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use serde_json::json;
-use switchyard_types::{Digest, Generation, Limits, StrategyKind};
+use switchyard_types::{Digest, Generation, Limits, Stage, StrategyKind};
 
 use super::*;
 
@@ -34,8 +34,13 @@ fn desired(slots: &[DesiredSlot]) -> DesiredState {
     DesiredState { generation: Generation::default(), slots: slots.to_vec(), routes: Vec::new() }
 }
 
-fn failed(wanted: DesiredSlot, retry_at_ms: u64) -> Option<FailedAttempt> {
-    Some(FailedAttempt { wanted, failures: 1, retry_at_ms })
+fn failed(wanted: DesiredSlot, retry: Retry) -> Option<FailedAttempt> {
+    let failure = Failure { may_pass: retry != Retry::WhenChanged, ..Failure::passing(Stage::Configure, "r") };
+    Some(FailedAttempt { wanted, failure, failures: 1, retry, told: true })
+}
+
+fn at(at_ms: u64) -> Retry {
+    Retry::At { at_ms }
 }
 
 fn check(wanted: &[DesiredSlot], is: Actual, expected: &[Step]) {
@@ -64,11 +69,30 @@ fn what_is_not_wanted_is_cleared_and_what_was_healthy_is_forgotten_with_it() {
 
 #[test]
 fn a_failed_version_waits_for_its_time_or_for_a_change() {
-    let is = |retry_at_ms| Actual { failed: failed(version("b", 2), retry_at_ms), ..running(version("a", 1)) };
+    let is = |at_ms| Actual { failed: failed(version("b", 2), at(at_ms)), ..running(version("a", 1)) };
     check(&[version("b", 2)], is(NOW_MS + 1), &[]);
     check(&[version("b", 2)], is(NOW_MS), &[Step::Activate(version("b", 2))]);
     check(&[version("b", 3)], is(NOW_MS + 1), &[Step::Activate(version("b", 3))]);
     check(&[version("a", 1)], is(NOW_MS), &[]);
+}
+
+#[test]
+fn what_would_fail_again_is_not_tried_again_until_its_content_changes() {
+    let is = |told| {
+        let mut is = Actual { failed: failed(version("b", 2), Retry::WhenChanged), ..running(version("a", 1)) };
+        is.failed.as_mut().unwrap().told = told;
+        is
+    };
+    check(&[version("b", 2)], is(true), &[]);
+    // Another generation, or the same version wanted again after another ran: it is told, and not tried.
+    check(&[version("b", 3)], is(true), &[Step::Recall(version("b", 3))]);
+    check(&[version("b", 2)], is(false), &[Step::Recall(version("b", 2))]);
+    check(&[version("a", 3)], is(true), &[Step::Relabel(version("a", 3))]);
+    check(&[version("c", 3)], is(true), &[Step::Activate(version("c", 3))]);
+    let other_limits = DesiredSlot { limits: Limits::CEILING, ..version("b", 3) };
+    check(std::slice::from_ref(&other_limits), is(true), &[Step::Activate(other_limits.clone())]);
+    let configured = DesiredSlot { configuration: json!({"x": 1}), ..version("b", 3) };
+    check(std::slice::from_ref(&configured), is(true), &[Step::Activate(configured.clone())]);
 }
 
 #[test]
@@ -93,7 +117,7 @@ fn a_version_is_trusted_after_its_time_unless_it_is_quarantined() {
 #[test]
 fn a_slot_that_no_engine_asks_is_refused_once_and_forgotten() {
     let wanted = DesiredSlot { slot: slot_id("web"), ..version("a", 1) };
-    let refused = Actual { failed: failed(wanted.clone(), u64::MAX), ..Actual::default() };
+    let refused = Actual { failed: failed(wanted.clone(), Retry::WhenChanged), ..Actual::default() };
     let check = |wanted: &[DesiredSlot], actual: BTreeMap<_, _>, expected: &[Step]| {
         assert_eq!(steps(&desired(wanted), &actual, NOW_MS), expected);
     };
@@ -107,7 +131,7 @@ fn the_next_look_is_at_a_trial_or_at_a_retry_that_is_still_wanted() {
     let look = |wanted: &[DesiredSlot], is: Actual| {
         next_look_ms(&desired(wanted), &BTreeMap::from([(slot_id(""), is)]), NOW_MS)
     };
-    let after_failure = Actual { failed: failed(version("b", 2), NOW_MS + 5_000), ..running(version("a", 1)) };
+    let after_failure = Actual { failed: failed(version("b", 2), at(NOW_MS + 5_000)), ..running(version("a", 1)) };
     assert_eq!(look(&[version("a", 1)], running(version("a", 1))), None);
     assert_eq!(look(&[version("b", 2)], after_failure.clone()), Some(NOW_MS + 5_000));
     assert_eq!(look(&[version("a", 1)], after_failure.clone()), None);
@@ -118,6 +142,10 @@ fn the_next_look_is_at_a_trial_or_at_a_retry_that_is_still_wanted() {
 /// What the steps would do if each succeeded.
 fn apply(step: Step, actual: &mut BTreeMap<SlotId, Actual>) {
     match step {
+        Step::Recall(wanted) => {
+            let failed = actual.get_mut(&wanted.slot).unwrap().failed.as_mut().unwrap();
+            (failed.wanted, failed.told) = (wanted, true);
+        }
         Step::Activate(wanted) | Step::Relabel(wanted) => {
             let is = actual.get_mut(&wanted.slot).unwrap();
             is.active = Some(wanted);
@@ -135,7 +163,7 @@ fn apply(step: Step, actual: &mut BTreeMap<SlotId, Actual>) {
         }
         Step::Refuse(wanted) => {
             let slot = wanted.slot.clone();
-            actual.insert(slot, Actual { failed: failed(wanted, u64::MAX), ..Actual::default() });
+            actual.insert(slot, Actual { failed: failed(wanted, Retry::WhenChanged), ..Actual::default() });
         }
         Step::Forget(slot) => drop(actual.remove(&slot)),
     }
@@ -150,7 +178,8 @@ prop_compose! {
         active in prop::option::of(any_version()),
         healthy in prop::option::of(any_version()),
         failed_version in prop::option::of(any_version()),
-        retry_at_ms in prop::sample::select(vec![0, NOW_MS + 1]),
+        retry in prop::sample::select(vec![at(0), at(NOW_MS + 1), Retry::WhenChanged]),
+        told: bool,
         probation in prop::option::of(prop::sample::select(vec![
             Probation::Until { ends_at_ms: 0 },
             Probation::Until { ends_at_ms: NOW_MS + 1 },
@@ -158,7 +187,8 @@ prop_compose! {
         ])),
         quarantined: bool,
     ) -> Actual {
-        let failed = failed_version.and_then(|wanted| failed(wanted, retry_at_ms));
+        let failed = failed_version.and_then(|wanted| failed(wanted, retry));
+        let failed = failed.map(|failed| FailedAttempt { told, ..failed });
         let probation = probation.filter(|_| active.is_some());
         Actual { served: true, active, healthy, failed, probation, quarantined }
     }
@@ -178,7 +208,10 @@ proptest! {
             apply(step, &mut actual);
         }
         prop_assert_eq!(steps(&desired(&slots), &actual, NOW_MS), []);
-        let waits = is.failed.is_some_and(|f| Some(&f.wanted) == wanted.as_ref() && f.retry_at_ms > NOW_MS);
+        let waits = is.failed.is_some_and(|f| match f.retry {
+            Retry::At { at_ms } => Some(&f.wanted) == wanted.as_ref() && at_ms > NOW_MS,
+            Retry::WhenChanged => wanted.as_ref().is_some_and(|wanted| f.wanted.same_content(wanted)),
+        });
         let reached = actual[&slot_id("")].active == wanted;
         prop_assert!(reached || waits);
     }

@@ -4,7 +4,7 @@ use switchyard_plan::{DesiredSlot, DesiredState};
 use switchyard_types::{SlotId, Stage, StageFailure};
 
 use super::{Probation, Reconciler, reconciler::write};
-use crate::shared::SlotRecord;
+use crate::shared::{SlotRecord, Told};
 
 impl Reconciler {
     /// The same content under another name or generation: the record says so, and so does the disk if it holds it.
@@ -27,7 +27,7 @@ impl Reconciler {
         self.shared.update_slot(&slot, |record| {
             record.actual.probation = probation;
             if remembered {
-                record.trusted = record.running.clone();
+                record.note_trusted();
             }
         });
     }
@@ -38,7 +38,7 @@ impl Reconciler {
             if let Some(active) = &record.actual.active {
                 let reason = "quarantined before it was healthy: it trapped or missed its budget too often; the built-in \
                               fallback decides in its place";
-                record.note_failure(active.version(), StageFailure::new(Stage::Flip, reason));
+                record.note_failure(Told::once(active.version(), StageFailure::new(Stage::Flip, reason)));
             }
         });
     }
@@ -66,9 +66,10 @@ impl Reconciler {
 
     async fn prune(&self) {
         let state = self.shared.state();
+        // What is warm too: a version that the node could not start again by itself is not gone back to.
         let named = |record: SlotRecord| {
-            let failed = record.actual.failed.map(|failed| failed.wanted);
-            [record.actual.active, record.actual.healthy, failed].into_iter().flatten()
+            let warm = [record.trusted, record.previous].into_iter().flatten().map(|proven| proven.version);
+            [record.actual.active, record.actual.healthy].into_iter().flatten().chain(warm)
         };
         let slots = state.desired.slots.into_iter().chain(state.slots.into_values().flat_map(named));
         let keep: BTreeSet<_> = slots.map(|slot| slot.digest).collect();

@@ -145,6 +145,9 @@ mod tests {
             .unwrap(),
             failure: StageFailure::new(Stage::Link, "no such import"),
             at_unix_ms: 7,
+            took_ms: None,
+            attempts: 1,
+            retry_at_unix_ms: None,
         };
         check(|status| status.slots[0].last_failure = Some(failure), Some(0));
         let route = json!({"name": "shop", "received": null, "active": null, "failure": null});

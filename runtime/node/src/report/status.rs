@@ -1,8 +1,8 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::UNIX_EPOCH};
 
-use switchyard_host::{Host, SlotFigures};
+use switchyard_host::{Host, Progress, SlotFigures};
 use switchyard_plan::DesiredSlot;
-use switchyard_types::{Figure, NodeId, NodeStatus, SlotId, SlotStatus};
+use switchyard_types::{Figure, NodeId, NodeStatus, SlotId, SlotStaging, SlotStatus, SlotVersion};
 
 use crate::engines::Figures;
 use crate::shared::{Shared, SlotRecord, unix_ms};
@@ -64,11 +64,20 @@ fn slot_status(slot: &SlotId, record: SlotRecord, figures: Option<&SlotFigures>)
         last_failure: record.last_failure,
         plugin,
         flip_ms: figures.and_then(|figures| figures.last_swap.as_ref()).map(|swap| swap.flip_ms),
+        staging: record.staging.and_then(|(version, progress)| staging(version, &progress)),
         staging_ms: record.staging_ms,
+        going_back_ms: record.going_back_ms,
         flips: figures.map_or(0, |figures| figures.flips),
         shards: figures.map(|figures| figures.shards.clone()).unwrap_or_default(),
         hooks: figures.map(|figures| figures.hooks.clone()).unwrap_or_default(),
     }
+}
+
+/// None: it has not begun, or has just ended.
+fn staging(version: SlotVersion, progress: &Progress) -> Option<SlotStaging> {
+    let (stage, since) = progress.now()?;
+    let since_unix_ms = since.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    Some(SlotStaging { version, stage, since_unix_ms })
 }
 
 /// Pages that the process holds, from the second field of `/proc/self/statm`.

@@ -5,14 +5,31 @@ use std::{fs, path::Path};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
+/// A caching plugin made of the host's honest fixture, with these bodies of it replaced by name.
+pub(crate) fn caching(bodies: &[(&str, &str)]) -> Vec<u8> {
+    let runtime = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut text = fs::read_to_string(runtime.join("host/tests/hostile/base.wat")).unwrap();
+    for (name, body) in bodies {
+        let end = format!(";; end {name}");
+        assert!(text.contains(&end), "the fixture has a body for {name}");
+        text = text.replace(&end, &format!("{body}\n    {end}"));
+    }
+    encode(&text, &runtime.join("../sdk/wit"))
+}
+
+/// Takes its time to be configured: a good part of a second of every instance's budget.
+pub(crate) fn slow() -> Vec<u8> {
+    let body = "(local $left i64) (local.set $left (i64.const 100000000))
+        (loop $again
+          (local.set $left (i64.sub (local.get $left) (i64.const 1)))
+          (br_if $again (i64.ne (local.get $left) (i64.const 0))))";
+    caching(&[("configure", body)])
+}
+
 /// Admits everything, and traps where an entry asks for just this time to live.
 pub(crate) fn traps_on_ttl(ttl_ms: u64) -> Vec<u8> {
-    let runtime = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let base = fs::read_to_string(runtime.join("host/tests/hostile/base.wat")).unwrap();
     // The sixth parameter of `store` is the entry's time to live.
-    let trap = format!("(if (i64.eq (local.get 5) (i64.const {ttl_ms})) (then unreachable))\n    ;; end store");
-    assert!(base.contains(";; end store"), "the fixture has a body for store");
-    encode(&base.replace(";; end store", &trap), &runtime.join("../sdk/wit"))
+    caching(&[("store", &format!("(if (i64.eq (local.get 5) (i64.const {ttl_ms})) (then unreachable))"))])
 }
 
 fn encode(text: &str, wit: &Path) -> Vec<u8> {

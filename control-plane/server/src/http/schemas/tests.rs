@@ -54,7 +54,9 @@ fn route() -> Value {
 
 fn node() -> Value {
     let version = json!({"strategy": "s", "generation": {"epoch": 0, "counter": 1}, "digest": DIGEST});
-    let failure = json!({"version": version, "stage": "self-test", "reason": "r", "at_unix_ms": 1});
+    let failure = json!({"version": version, "stage": "self-test", "reason": "r", "at_unix_ms": 1, "took_ms": 0.5,
+                         "attempts": 1, "retry_at_unix_ms": 2});
+    let staging = json!({"version": version, "stage": "adopt", "since_unix_ms": 1});
     let shards = json!({"shards": 2, "quarantined": 0, "memory_bytes": 1, "victims_unknown": 0,
                         "fallback_evictions": 0, "log_lines_dropped": 0, "metrics_undeclared": 0,
                         "counters": {"c": 1.5}});
@@ -62,7 +64,7 @@ fn node() -> Value {
                       "busy": 0, "latency_p50_ns": 1, "latency_p99_ns": 2, "cpu_mean_ns": 3});
     let slot = json!({
         "slot": {"kind": "caching", "target": ""}, "received": version, "staged": version, "active": version,
-        "last_healthy": version, "last_failure": failure, "plugin": ["a", "0.1.0"], "flip_ms": 0.5,
+        "last_healthy": version, "last_failure": failure, "staging": staging, "going_back_ms": 1.5, "plugin": ["a", "0.1.0"], "flip_ms": 0.5,
         "staging_ms": {"compile": 50.0}, "flips": 1, "shards": shards, "hooks": {"store": hook},
     });
     let route = json!({"name": "r", "received": {"epoch": 0, "counter": 2}, "active": {"epoch": 0, "counter": 1},
@@ -109,6 +111,7 @@ fn every_shape_has_the_keys_of_its_type() {
     check("SlotId", &slot["slot"]);
     check("SlotVersion", &slot["active"]);
     check("SlotFailure", &slot["last_failure"]);
+    check("SlotStaging", &slot["staging"]);
     check("ShardFigures", &slot["shards"]);
     check("HookFigures", &slot["hooks"]["store"]);
 
