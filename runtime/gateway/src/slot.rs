@@ -1,5 +1,5 @@
-use switchyard_host::{HostError, SlotFigures, Strategy, StrategySlot, SwapOrder, SwapReport};
-use switchyard_types::{HookFigures, ShardFigures, StrategyKind};
+use switchyard_host::{HostError, SlotFigures, State, StateStore, Strategy, StrategySlot, SwapOrder, SwapReport};
+use switchyard_types::{HookFigures, PluginName, RouteName, ShardFigures, StrategyKind};
 
 use crate::Gateway;
 
@@ -24,7 +24,7 @@ impl StrategySlot for GatewaySlot {
     /// Route after route, so that no more than one has two sets of instances. The report has the longest time that one
     /// route's decisions stood still, and sums of the rest.
     fn swap_with(&self, order: &SwapOrder<'_>) -> Result<SwapReport, HostError> {
-        let strategy = order.strategy;
+        let strategy = order.strategy();
         let shared = &self.gateway.shared;
         let _changing = shared.changing.lock();
         let known = |(current, _): &(Strategy, u64)| current.identity() == strategy.identity();
@@ -34,7 +34,12 @@ impl StrategySlot for GatewaySlot {
         let table = shared.routes.load_full();
         let mut whole = SwapReport::default();
         for (at, route) in table.routes().iter().enumerate() {
-            match route.decider.slot().swap_with(order) {
+            let states = order.states().map(|store| RouteStates { store, route: &route.name });
+            let order = match &states {
+                Some(states) => order.clone().with_states(states),
+                None => order.clone(),
+            };
+            match route.decider.slot().swap_with(&order) {
                 Ok(report) => add_report(&mut whole, report),
                 Err(error) => {
                     let flipped = table.routes().get(..at).unwrap_or_default();
@@ -44,9 +49,19 @@ impl StrategySlot for GatewaySlot {
             }
         }
         let mut together = shared.together.lock();
-        together.flipped(Some((strategy.clone(), order.seed)));
+        together.flipped(Some((strategy.clone(), order.seed())));
         together.last = Some(whole.clone());
         Ok(whole)
+    }
+
+    fn export(&self, store: &dyn StateStore) {
+        for route in self.gateway.shared.routes.load().routes() {
+            StrategySlot::export(route.decider.slot(), &RouteStates { store, route: &route.name });
+        }
+    }
+
+    fn trust(&self) {
+        self.gateway.shared.routes.load().routes().iter().for_each(|route| StrategySlot::trust(route.decider.slot()));
     }
 
     fn clear(&self) {
@@ -76,6 +91,22 @@ impl StrategySlot for GatewaySlot {
             }
         }
         whole
+    }
+}
+
+/// A route's part of the states: its shards are named after it.
+struct RouteStates<'a> {
+    store: &'a dyn StateStore,
+    route: &'a RouteName,
+}
+
+impl StateStore for RouteStates<'_> {
+    fn load(&self, shard: &str, plugin: &PluginName) -> Option<State> {
+        self.store.load(&format!("{}/{shard}", self.route), plugin)
+    }
+
+    fn save(&self, shard: &str, plugin: &PluginName, state: &State) {
+        self.store.save(&format!("{}/{shard}", self.route), plugin, state);
     }
 }
 

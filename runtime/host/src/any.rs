@@ -1,24 +1,49 @@
 use switchyard_types::StrategyKind;
 
 use crate::{
-    HostError, Progress, SlotFigures, Strategy, SwapReport, alerting::AlertingSlot, caching::CachingSlot,
+    HostError, Progress, SlotFigures, StateStore, Strategy, SwapReport, alerting::AlertingSlot, caching::CachingSlot,
     routing::RoutingSlot, scheduling::SchedulingSlot, scoring::ScoringSlot,
 };
 
-/// What a slot is to do next. It blocks while it stages.
+/// What a slot is to do next.
+#[derive(Clone)]
 pub struct SwapOrder<'a> {
-    /// What decides from then on.
-    pub strategy: &'a Strategy,
-    /// Of its random choices.
-    pub seed: u64,
-    /// Is told how far it is.
-    pub progress: Progress,
+    pub(crate) strategy: &'a Strategy,
+    pub(crate) seed: u64,
+    pub(crate) progress: Progress,
+    pub(crate) states: Option<&'a dyn StateStore>,
 }
 
 impl<'a> SwapOrder<'a> {
-    /// An order that nobody watches.
+    /// This strategy decides from then on, with a seed for its random choices. Nobody watches, and an instance that has no
+    /// predecessor begins with nothing.
     pub fn new(strategy: &'a Strategy, seed: u64) -> Self {
-        Self { strategy, seed, progress: Progress::default() }
+        Self { strategy, seed, progress: Progress::default(), states: None }
+    }
+
+    /// With somebody who is told how far it is.
+    pub fn watched(self, progress: &Progress) -> Self {
+        Self { progress: progress.clone(), ..self }
+    }
+
+    /// With states for instances that have no predecessor, and a place for those of the predecessors.
+    pub fn with_states(self, states: &'a dyn StateStore) -> Self {
+        Self { states: Some(states), ..self }
+    }
+
+    /// What decides from then on.
+    pub fn strategy(&self) -> &Strategy {
+        self.strategy
+    }
+
+    /// Of its random choices.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Where states are, for a slot that is made of several.
+    pub fn states(&self) -> Option<&'a dyn StateStore> {
+        self.states
     }
 }
 
@@ -34,6 +59,12 @@ pub trait StrategySlot: Send + Sync {
     fn swap(&self, strategy: &Strategy, seed: u64) -> Result<SwapReport, HostError> {
         self.swap_with(&SwapOrder::new(strategy, seed))
     }
+
+    /// Saves what the instances know and their tables do not. Each shard is held while it is asked.
+    fn export(&self, store: &dyn StateStore);
+
+    /// What decides has shown that it runs well: what its predecessor knew is given up.
+    fn trust(&self);
 
     /// Back to the built-in fallback.
     fn clear(&self);
@@ -51,6 +82,14 @@ macro_rules! slot {
 
             fn swap_with(&self, order: &SwapOrder<'_>) -> Result<SwapReport, HostError> {
                 <$slot>::swap_with(self, order)
+            }
+
+            fn export(&self, store: &dyn StateStore) {
+                self.slot().export(store);
+            }
+
+            fn trust(&self) {
+                self.slot().trust();
             }
 
             fn clear(&self) {

@@ -32,6 +32,13 @@ pub enum CallError {
     Rejected(String),
 }
 
+impl CallError {
+    /// Whether the machine was too busy to tell.
+    pub fn is_starved(&self) -> bool {
+        matches!(self, Self::Starved { .. })
+    }
+}
+
 /// Why a plugin or strategy could not be brought to life.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
@@ -99,11 +106,7 @@ impl HostError {
 
     /// Whether the machine was too busy to tell: the same may succeed later, and nothing is said about the plugin.
     pub fn is_starved(&self) -> bool {
-        matches!(
-            self,
-            Self::Call { source: CallError::Starved { .. }, .. }
-                | Self::SelfTestCall { source: CallError::Starved { .. }, .. }
-        )
+        matches!(self, Self::Call { source, .. } | Self::SelfTestCall { source, .. } if source.is_starved())
     }
 
     /// Whether the same bytes with the same configuration and limits may pass at another time: the machine, the pool or the

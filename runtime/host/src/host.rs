@@ -11,7 +11,7 @@ use wasmtime::{
 };
 
 use crate::{
-    HostConfig, HostError, HostGauges, Plugin, Progress,
+    HostConfig, HostError, HostGauges, Plugin, Progress, RejectedStates,
     compile::{CompiledCache, compile},
     contract, engine,
     gauges::Counters,
@@ -32,6 +32,7 @@ struct Shared {
     linker: Linker<GuestState>,
     ticker: Ticker,
     compiled: Option<CompiledCache>,
+    rejected: RejectedStates,
     counters: Arc<Counters>,
     policy: PolicyThreads,
     /// Loaded plugins by digest: one digest is compiled and linked once, however many strategies use it.
@@ -47,6 +48,7 @@ impl Host {
             linker: contract::linker(&engine)?,
             ticker: Ticker::start(&engine)?,
             compiled,
+            rejected: RejectedStates::default(),
             counters: Arc::default(),
             policy: PolicyThreads::start()?,
             plugins: Mutex::default(),
@@ -125,6 +127,11 @@ impl Host {
             live_bytes: counters.bytes.load(Relaxed),
             compiled_plugins: self.loaded().len() as u64,
         }
+    }
+
+    /// States that no slot of this host imports again. Whoever starts the host after another says what that one knew.
+    pub fn rejected_states(&self) -> &RejectedStates {
+        &self.0.rejected
     }
 
     /// The contracts that plugins of this host may be built for.

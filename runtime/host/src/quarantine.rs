@@ -26,6 +26,11 @@ impl FailureWindow {
         self.in_a_row = 0;
     }
 
+    /// Calls since the instances were flipped to, or tried again.
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls
+    }
+
     /// Returns whether the strategy is to be quarantined. A starved call says something about the machine only.
     pub(crate) fn failed(&mut self, error: &CallError) -> bool {
         self.calls += 1;

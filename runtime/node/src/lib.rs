@@ -11,6 +11,7 @@
 mod agent;
 mod backoff;
 mod causes;
+mod checkpoint;
 mod config;
 mod engines;
 mod error;

@@ -8,10 +8,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     NodeConfig, NodeError, Upstream,
     agent::Agent,
+    checkpoint::Checkpoints,
     config::node_dir,
     engines::{self, Engine, EngineError, Figures, Ground, Run},
     files,
-    folder::{DataFolder, Identity, LocalBlobs},
+    folder::{DataFolder, Identity, LocalBlobs, States},
     reconcile::{Reconciler, Stager, boot},
     report::{Reporter, StatusSource},
     shared::Shared,
@@ -26,6 +27,7 @@ const DRAIN_SECONDS_MAX: u64 = 10;
 pub struct Node {
     engines: Vec<(&'static str, Run)>,
     agent: Agent,
+    checkpoints: Checkpoints,
     upstream: Option<(Follower, Reporter)>,
     handle: NodeHandle,
 }
@@ -50,12 +52,20 @@ impl Node {
         let Assembled { slots, listeners, figures, engines } = assemble(engines);
         let shared = Arc::new(Shared::new(slots));
         let stager = Stager { host: host.clone(), blobs, upstream: upstream.as_ref().map(|up| Arc::clone(&up.blobs)) };
+        let checkpoints = Checkpoints {
+            host: host.clone(),
+            shared: Arc::clone(&shared),
+            folder: Arc::clone(&folder),
+            states: open_states(&folder, &secret)?,
+        };
+        host.rejected_states().extend(folder.rejected());
         let reconciler = Reconciler {
             node: node.clone(),
             shared: Arc::clone(&shared),
             folder: Arc::clone(&folder),
             stager,
             set_routes,
+            checkpoints: checkpoints.clone(),
         };
         let remembered = boot(folder.records());
         let seen = remembered.seen;
@@ -71,7 +81,7 @@ impl Node {
             (Follower { store, labels, seen, plans }, reporter)
         });
         let handle = NodeHandle { source, listeners: Arc::new(listeners) };
-        Ok(Self { engines, agent: Agent::new(reconciler, newest), upstream, handle })
+        Ok(Self { engines, agent: Agent::new(reconciler, newest), checkpoints, upstream, handle })
     }
 
     /// To look at the node while it runs.
@@ -92,6 +102,7 @@ impl Node {
         }
         let mut parts = JoinSet::new();
         parts.spawn(self.agent.run(stop.clone()));
+        parts.spawn(self.checkpoints.run(stop.clone()));
         if let Some((follower, reporter)) = self.upstream {
             parts.spawn(follower.run(stop.clone()));
             parts.spawn(reporter.run(stop.clone()));
@@ -156,6 +167,11 @@ impl NodeHandle {
 fn open_blobs(folder: &DataFolder) -> Result<LocalBlobs, NodeError> {
     let path = folder.join("blobs");
     LocalBlobs::open(&path).map_err(|error| NodeError::Folder { path, source: io::Error::other(error) })
+}
+
+fn open_states(folder: &DataFolder, secret: &[u8; 16]) -> Result<States, NodeError> {
+    let path = folder.join("states");
+    States::open(path.clone(), secret).map_err(|source| NodeError::Folder { path, source })
 }
 
 /// Waits for every part, together no longer than the bound. What is not done by then is dropped with its task.

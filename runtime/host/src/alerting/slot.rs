@@ -104,6 +104,10 @@ impl AlertingSlot {
         self.slot.swap(order)
     }
 
+    pub(crate) fn slot(&self) -> &Slot<Alerting> {
+        &self.slot
+    }
+
     /// Nothing is evaluated any more.
     pub fn clear(&self) {
         self.slot.clear();

@@ -79,6 +79,10 @@ impl CachingSlot {
         self.slot.swap(order)
     }
 
+    pub(crate) fn slot(&self) -> &Slot<Caching> {
+        &self.slot
+    }
+
     /// Back to the built-in fallback.
     pub fn clear(&self) {
         self.slot.clear();

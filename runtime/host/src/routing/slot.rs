@@ -103,6 +103,10 @@ impl RoutingSlot {
         self.slot.swap(order)
     }
 
+    pub(crate) fn slot(&self) -> &Slot<Routing> {
+        &self.slot
+    }
+
     /// Back to the built-in fallback.
     pub fn clear(&self) {
         self.slot.clear();

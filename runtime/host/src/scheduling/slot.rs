@@ -95,6 +95,10 @@ impl SchedulingSlot {
         self.0.swap(order)
     }
 
+    pub(crate) fn slot(&self) -> &Slot<Scheduling> {
+        &self.0
+    }
+
     /// Back to the built-in fallback.
     pub fn clear(&self) {
         self.0.clear();

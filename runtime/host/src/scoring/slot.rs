@@ -44,6 +44,10 @@ impl ScoringSlot {
         self.0.swap(order)
     }
 
+    pub(crate) fn slot(&self) -> &Slot<Scoring> {
+        &self.0
+    }
+
     /// Nothing is scored any more.
     pub fn clear(&self) {
         self.0.clear();

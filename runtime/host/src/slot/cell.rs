@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use switchyard_types::Digest;
+
 use super::Shared;
 use crate::{
     CallError, Strategy, description::BATCH_MAX, figures::HookMeter, gauges::GenerationGuard, instance::Instance,
@@ -8,6 +10,9 @@ use crate::{
 
 /// Events that are held for an instance in staging. At a million events a second a shard, that is a second.
 const TEE_EVENTS_MAX: usize = 1 << 20;
+
+/// An instance that fails within so many calls after an import may have failed for what it imported.
+const SUSPECT_CALLS: u64 = 1_000;
 
 /// Events for an instance in staging. Past the bound they are dropped, and the staging fails.
 struct Tee<E> {
@@ -50,6 +55,10 @@ pub(super) struct Running<K: Kind> {
     pub(super) seed: u64,
     /// None: it failed and waits for its successor; the fallback decides.
     pub(super) instance: Option<Instance<K::Calls>>,
+    /// The state that the instance began with, by its name.
+    pub(super) imported: Option<Digest>,
+    /// Whether it is asked for its state; not after that has failed.
+    pub(super) exports: bool,
     /// All shards of one swap hold the same one.
     #[expect(dead_code, reason = "it counts by being held")]
     pub(super) generation: Arc<GenerationGuard>,
@@ -162,6 +171,9 @@ impl<K: Kind> Cell<K> {
     pub(super) fn lost(&mut self, shared: &Shared<K>, error: &CallError) {
         if let Some(running) = &mut self.running {
             running.instance = None;
+            // A state that came so shortly before is under suspicion; a machine that gave the call no time is not evidence.
+            let suspect = running.imported.take().filter(|_| self.window.calls() < SUSPECT_CALLS && !error.is_starved());
+            shared.host.rejected_states().extend(suspect);
             tracing::warn!(plugin = %running.strategy.plugin().manifest().name, %error, "an instance failed");
         }
         if self.window.failed(error) {

@@ -1,10 +1,12 @@
 //! A slot: one instance per shard of an engine, and everything that may happen to them. The parts: `cell` (what one
 //! shard's lock protects), `staging` (new instances learn the table while the old ones decide), `swap` (the flip),
-//! `upkeep` (what nobody waits for), `report` (figures).
+//! `state` (what instances leave to others), `upkeep` (what nobody waits for),
+//! `report` (figures).
 
 mod cell;
 mod report;
 mod staging;
+mod state;
 mod swap;
 mod upkeep;
 
@@ -22,6 +24,7 @@ use std::{
 use parking_lot::{Mutex, MutexGuard};
 
 pub use report::{SlotFigures, SwapReport};
+pub use state::{State, StateStore};
 
 use self::{cell::Cell, report::History};
 use crate::{

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, sync::atomic::Ordering::Relaxed};
 
 use switchyard_types::{HookFigures, ShardFigures};
 
-use super::{Slot, cell::Cell};
+use super::{Slot, cell::Cell, state::Kept};
 use crate::{Strategy, StrategyIdentity, figures::Totals, kind::Kind};
 
 /// How a swap went.
@@ -44,6 +44,8 @@ pub(super) struct History {
     pub(super) seed: u64,
     pub(super) flips: u64,
     pub(super) last: Option<SwapReport>,
+    /// While the active version has not shown that it is healthy.
+    pub(super) kept: Option<Kept>,
 }
 
 impl<K: Kind> Slot<K> {

@@ -1,8 +1,12 @@
 use std::{collections::BTreeMap, sync::atomic::Ordering::SeqCst, time::Instant};
 
-use switchyard_types::Stage;
+use switchyard_types::{Digest, Stage};
 
-use super::{Shared, cell::Cell};
+use super::{
+    Shared,
+    cell::Cell,
+    state::{Inherited, State},
+};
 use crate::{CallError, HostError, Progress, Strategy, description::BATCH_MAX, instance::Instance, kind::Kind};
 
 /// Rounds in which a new instance catches up with what happened while it was staged. Each is shorter than the one
@@ -17,6 +21,8 @@ const FLIP_BATCHES_MAX: usize = 4;
 pub(super) struct Staged<K: Kind> {
     pub(super) instance: Instance<K::Calls>,
     pub(super) adopted: u64,
+    /// The state that it has taken over, by its name.
+    pub(super) imported: Option<Digest>,
 }
 
 /// Milliseconds by stage, and somebody who watches.
@@ -69,42 +75,71 @@ impl<K: Kind> Drop for OpenTees<'_, K> {
 }
 
 impl<K: Kind> Shared<K> {
-    /// A configured instance that has adopted the shard's table; its tee is open. The running instance decides all the
-    /// while, and no lock is held but for moments.
+    /// The same, once more and with nothing, where what was stored was more than the new instance could bear. What a running
+    /// instance knows is no such thing: a version that cannot go on from there is refused, and the running one stays.
     pub(super) fn stage(
         &self,
         index: usize,
         strategy: &Strategy,
         seed: u64,
-        state: Option<(String, Vec<u8>)>,
+        inherited: Option<Inherited>,
+        times: &mut StageTimes,
+    ) -> Result<Staged<K>, HostError> {
+        let suspect = inherited.as_ref().map(|inherited| (inherited.name, inherited.stored));
+        match (self.stage_once(index, strategy, seed, inherited, times), suspect) {
+            (Err(HostError::Call { source, .. }), Some((name, stored))) if !source.is_starved() && stored => {
+                self.host.rejected_states().extend([name]);
+                tracing::warn!(shard = index, error = %source, "a stored state made an instance fail; it starts without");
+                self.stage_once(index, strategy, seed, None, times)
+            }
+            (Err(error), Some((name, _))) if matches!(&error, HostError::Call { source, .. } if !source.is_starved()) => {
+                self.host.rejected_states().extend([name]);
+                Err(error)
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// A configured instance that has adopted the shard's table; its tee is open. The running instance decides all the
+    /// while, and no lock is held but for moments.
+    fn stage_once(
+        &self,
+        index: usize,
+        strategy: &Strategy,
+        seed: u64,
+        inherited: Option<Inherited>,
         times: &mut StageTimes,
     ) -> Result<Staged<K>, HostError> {
         let table = self.table.upgrade().ok_or_else(|| swap_error(Stage::Adopt, "the engine is gone"))?;
         let mut instance = times.timed(Stage::Configure, || strategy.instance::<K>(seed))?;
         K::settle(&mut instance, &table, index).map_err(at(Stage::Configure))?;
-        if let Some((format, bytes)) = state {
-            instance = times.timed(Stage::Import, || self.import(index, instance, strategy, seed, &format, &bytes))?;
+        let mut imported = None;
+        if let Some(inherited) = inherited {
+            let import = || self.import(index, instance, strategy, seed, &inherited.state);
+            let taken;
+            (instance, taken) = times.timed(Stage::Import, import)?;
+            imported = taken.then_some(inherited.name);
         }
         let adopted = times.timed(Stage::Adopt, || {
             let adopted = adopt::<K>(&mut instance, &table, index).map_err(at(Stage::Adopt))?;
             self.catch_up(index, &mut instance)?;
             Ok::<_, HostError>(adopted)
         })?;
-        Ok(Staged { instance, adopted })
+        Ok(Staged { instance, adopted, imported })
     }
 
-    /// An instance that says no to the state may have taken half of it: a fresh one starts without.
+    /// An instance that says no to the state may have taken half of it: a fresh one starts without. Returns whether it was
+    /// taken.
     fn import(
         &self,
         index: usize,
         mut instance: Instance<K::Calls>,
         strategy: &Strategy,
         seed: u64,
-        format: &str,
-        bytes: &[u8],
-    ) -> Result<Instance<K::Calls>, HostError> {
-        match instance.import_state(format, bytes) {
-            Ok(()) => Ok(instance),
+        state: &State,
+    ) -> Result<(Instance<K::Calls>, bool), HostError> {
+        match instance.import_state(&state.format, &state.bytes) {
+            Ok(()) => Ok((instance, true)),
             Err(CallError::Rejected(reason)) => {
                 tracing::warn!(%reason, "exported state was not taken over");
                 // Its place is needed for the next one.
@@ -113,7 +148,7 @@ impl<K: Kind> Shared<K> {
                 if let Some(table) = self.table.upgrade() {
                     K::settle(&mut fresh, &table, index).map_err(at(Stage::Import))?;
                 }
-                Ok(fresh)
+                Ok((fresh, false))
             }
             Err(error) => Err(at(Stage::Import)(error)),
         }

@@ -13,6 +13,7 @@ use super::{
     Shared, Slot, SwapReport,
     cell::{Cell, Running},
     staging::{CATCH_UP_ROUNDS_MAX, OpenTees, StageTimes, Staged, swap_error},
+    state::State,
 };
 use crate::{
     HostError, Progress, Strategy, SwapOrder, gauges::GenerationGuard, kind::Kind, policy::Chore,
@@ -37,16 +38,23 @@ struct Flipped<K: Kind> {
     old: Vec<Option<Running<K>>>,
 }
 
+/// What came of new instances, and what those before them knew, by shard.
+pub(super) struct Replaced {
+    report: SwapReport,
+    exported: Vec<Option<State>>,
+}
+
 impl<K: Kind> Slot<K> {
     /// Lets `strategy` decide from now on. Everything that can fail happens before the flip; whatever fails, the old
     /// instances go on as if nothing had been tried.
     pub(crate) fn swap(&self, order: &SwapOrder<'_>) -> Result<SwapReport, HostError> {
         let (shared, strategy) = (&*self.0, order.strategy);
         let _staging = shared.staging.lock();
-        if shared.history.lock().active.as_ref().is_some_and(|active| active.identity() == strategy.identity()) {
+        if shared.active().is_some_and(|active| active.identity() == strategy.identity()) {
             return Ok(SwapReport { unchanged: true, ..SwapReport::default() });
         }
-        let report = shared.replace_all(order)?;
+        let Replaced { report, exported } = shared.replace_all(order, true)?;
+        shared.keep(shared.active().as_ref(), order, exported);
         let mut history = shared.history.lock();
         history.active = Some(strategy.clone());
         history.seed = order.seed;
@@ -66,6 +74,7 @@ impl<K: Kind> Slot<K> {
         shared.set_wants(0);
         shared.quarantined_until_ms.store(0, SeqCst);
         let mut history = shared.history.lock();
+        history.kept = None;
         if history.active.take().is_some() {
             history.flips += 1;
         }
@@ -73,15 +82,20 @@ impl<K: Kind> Slot<K> {
 }
 
 impl<K: Kind> Shared<K> {
+    fn active(&self) -> Option<Strategy> {
+        self.history.lock().active.clone()
+    }
+
     /// New instances for every shard; the caller holds `staging`.
-    pub(super) fn replace_all(&self, order: &SwapOrder<'_>) -> Result<SwapReport, HostError> {
+    /// With `inherits` they begin with what others knew.
+    pub(super) fn replace_all(&self, order: &SwapOrder<'_>, inherits: bool) -> Result<Replaced, HostError> {
         let wants = K::wants(&order.strategy.plugin().manifest().interests);
         let before = self.wants.load(Relaxed);
         let tees = OpenTees::open(self, 0..self.shards.len());
         // While both are alive the engine buffers what either wants; a first instance must hear of changes at once.
         self.staging_wants.store(wants, SeqCst);
         self.set_wants(before | wants);
-        let outcome = self.stage_and_flip(order, wants);
+        let outcome = self.stage_and_flip(order, wants, inherits);
         drop(tees);
         self.staging_wants.store(0, SeqCst);
         if outcome.is_err() {
@@ -94,42 +108,26 @@ impl<K: Kind> Shared<K> {
         outcome
     }
 
-    fn stage_and_flip(&self, order: &SwapOrder<'_>, wants: u64) -> Result<SwapReport, HostError> {
+    fn stage_and_flip(&self, order: &SwapOrder<'_>, wants: u64, inherits: bool) -> Result<Replaced, HostError> {
         let &SwapOrder { strategy, seed, .. } = order;
         let mut times = StageTimes::new(&order.progress);
         let mut export_ms: f64 = 0.0;
-        let mut staged = Vec::with_capacity(self.shards.len());
+        let (mut staged, mut exported) = (Vec::with_capacity(self.shards.len()), Vec::with_capacity(self.shards.len()));
         for index in 0..self.shards.len() {
             let start = Instant::now();
-            let state = self.export(index, strategy);
+            let state = if inherits { self.export(index) } else { None };
             export_ms = export_ms.max(start.elapsed().as_secs_f64() * 1_000.0);
+            let inherited = if inherits { self.inherited(index, order, state.as_ref()) } else { None };
+            exported.push(state);
             // Shards of one strategy differ in their seeds, or all would make the same random choices.
-            staged.push(self.stage(index, strategy, shard_seed(seed, index), state, &mut times)?);
+            staged.push(self.stage(index, strategy, shard_seed(seed, index), inherited, &mut times)?);
         }
         let adopted = staged.iter().map(|staged| staged.adopted).sum();
         order.progress.enter(Stage::Flip);
         let Flipped { flip_ms, old } = self.flip(strategy, seed, wants, staged)?;
         times.timed(Stage::Drain, || drop(old));
-        Ok(SwapReport { unchanged: false, flip_ms, export_ms, adopted, staging_ms: times.with_flip(flip_ms) })
-    }
-
-    /// What the old instance of a shard knows, where the new one can read it. The one call that may hold a shard's lock
-    /// for long: callers meanwhile get the fallback.
-    fn export(&self, index: usize, strategy: &Strategy) -> Option<(String, Vec<u8>)> {
-        let format = strategy.plugin().manifest().state_format.clone()?;
-        let mut cell = self.shards.get(index)?.cell.lock();
-        let running = cell.running.as_mut()?;
-        if running.strategy.plugin().manifest().state_format.as_ref() != Some(&format) {
-            return None;
-        }
-        match running.instance.as_mut()?.export_state() {
-            Ok(bytes) => Some((format, bytes)),
-            Err(error) => {
-                // The new instance starts without; the old one is not to be called again.
-                cell.lost(self, &error);
-                None
-            }
-        }
+        let staging_ms = times.with_flip(flip_ms);
+        Ok(Replaced { report: SwapReport { unchanged: false, flip_ms, export_ms, adopted, staging_ms }, exported })
     }
 
     /// Every shard passes to its new instance while all are locked, so no two decisions of one moment come from two
@@ -155,6 +153,8 @@ impl<K: Kind> Shared<K> {
                 strategy: strategy.clone(),
                 seed: shard_seed(seed, index),
                 instance: Some(staged.instance),
+                imported: staged.imported,
+                exports: true,
                 generation: Arc::clone(&generation),
             }));
             K::took_over(&table, index);
@@ -205,6 +205,7 @@ impl<K: Kind> Shared<K> {
         self.finish(&mut cell, &table, index, &mut staged.instance)?;
         if let Some(running) = &mut cell.running {
             running.instance = Some(staged.instance);
+            running.imported = None;
         }
         K::took_over(&table, index);
         drop(cell);

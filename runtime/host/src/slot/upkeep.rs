@@ -164,7 +164,7 @@ impl<K: Kind> Shared<K> {
             (history.active.clone(), history.seed)
         };
         let Some(strategy) = active else { return };
-        match self.replace_all(&SwapOrder::new(&strategy, seed)) {
+        match self.replace_all(&SwapOrder::new(&strategy, seed), false) {
             Ok(_) => {
                 for shard in &self.shards {
                     shard.cell.lock().window.half_open();

@@ -7,6 +7,8 @@
   (global $heap (mut i32) (i32.const 65536))
   ;; Calls of `store`: a hostile guest can wait until the self-test is over.
   (global $stores (mut i64) (i64.const 0))
+  ;; What a fixture with a state remembers.
+  (global $known (mut i64) (i64.const 0))
 
   (func (export "cabi_realloc") (param $old i32) (param $old_size i32) (param $align i32) (param $size i32)
     (result i32)
@@ -33,8 +35,13 @@
     (call $forget)
     (i32.const 512))
 
-  (func (export "switchyard:lifecycle/lifecycle@0.1.0#export-state") (result i32) (i32.const 768))
+  (func (export "switchyard:lifecycle/lifecycle@0.1.0#export-state") (result i32)
+    ;; begin export
+    ;; end export
+    (i32.const 768))
   (func (export "switchyard:lifecycle/lifecycle@0.1.0#import-state") (param i32 i32 i32 i32) (result i32)
+    ;; begin import
+    ;; end import
     (call $forget)
     (i32.const 512))
 

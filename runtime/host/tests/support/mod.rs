@@ -39,6 +39,23 @@ pub fn component(fixture: &str) -> Vec<u8> {
     encode(&splice(read("base.wat"), &read(&format!("{fixture}.wat"))))
 }
 
+/// The component of a fixture with more in some of its bodies.
+pub fn component_with(fixture: &str, more: &[(&str, &str)]) -> Vec<u8> {
+    let dir = folder("hostile");
+    let read = |name: &str| fs::read_to_string(dir.join(name)).expect("a fixture");
+    let mut text = splice(read("base.wat"), &read(&format!("{fixture}.wat")));
+    for (name, body) in more {
+        text = splice(text, &format!(";; begin {name}\n{body}\n;; end {name}\n"));
+    }
+    encode(&text)
+}
+
+/// The same as a strategy.
+pub fn strategy_with(host: &Host, fixture: &str, more: &[(&str, &str)]) -> Strategy {
+    let plugin = host.load(&component_with(fixture, more)).expect("a fixture that loads");
+    plugin.strategy(&serde_json::json!({}), Limits::DEFAULT).expect("a fixture that configures")
+}
+
 /// An honest strategy that wants a tick every ten milliseconds.
 pub fn ticking(host: &Host) -> Strategy {
     let base = include_str!("../hostile/base.wat");

@@ -5,7 +5,9 @@ use std::{
 };
 
 use rustix::fs::{FlockOperation, flock};
+use serde::de::DeserializeOwned;
 use switchyard_plan::DesiredState;
+use switchyard_types::Digest;
 
 use super::checked::{read_checked, write_checked};
 use crate::NodeError;
@@ -63,7 +65,17 @@ impl DataFolder {
         write_checked(&self.join(HEALTHY), state)
     }
 
-    fn read(&self, name: &str) -> Option<DesiredState> {
+    /// States that no instance imports again. A damaged file counts as absent, and is reported.
+    pub(crate) fn rejected(&self) -> Vec<Digest> {
+        self.read(REJECTED).unwrap_or_default()
+    }
+
+    /// Remembers these states as the rejected ones.
+    pub(crate) fn write_rejected(&self, names: &Vec<Digest>) -> io::Result<()> {
+        write_checked(&self.join(REJECTED), names)
+    }
+
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         let path = self.join(name);
         read_checked(&path).unwrap_or_else(|error| {
             tracing::error!(file = %path.display(), %error, "the file is passed over");
@@ -74,6 +86,7 @@ impl DataFolder {
 
 const RECEIVED: &str = "received.json";
 const HEALTHY: &str = "healthy.json";
+const REJECTED: &str = "rejected-states.json";
 
 #[cfg(test)]
 mod tests {

@@ -1,13 +1,15 @@
-//! What a node keeps on disk: who it is, how large its cache is, what it was last told to run, what last ran well, and the
-//! plugins' bytes.
+//! What a node keeps on disk: who it is, how large its cache is, what it was last told to run, what last ran well, what
+//! instances knew, and the plugins' bytes.
 
 mod blobs;
 mod cache;
 mod checked;
 mod data;
 mod identity;
+mod states;
 
 pub(crate) use blobs::LocalBlobs;
 pub(crate) use cache::CacheSize;
 pub(crate) use data::{DataFolder, Records};
 pub(crate) use identity::Identity;
+pub(crate) use states::{StateOwner, States};

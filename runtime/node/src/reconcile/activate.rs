@@ -5,7 +5,7 @@ use switchyard_plan::DesiredSlot;
 use switchyard_types::{Digest, SlotId, Stage};
 
 use super::{FailedAttempt, Failure, Probation, Reconciler, Retry, stage::blocking};
-use crate::{backoff::Backoff, shared::Told};
+use crate::{backoff::Backoff, checkpoint::SlotStates, shared::Told};
 
 /// How long a version must decide without a quarantine before it is remembered as healthy, in milliseconds.
 const TRIAL_MS: u64 = 1_000;
@@ -57,7 +57,7 @@ impl Reconciler {
             None => self.stager.stage(wanted, progress).await?,
         };
         self.shared.update_slot(&wanted.slot, |record| record.staged = Some(wanted.version()));
-        self.swap(&wanted.slot, &strategy, progress).await?;
+        self.swap(wanted, &strategy, progress).await?;
         Ok((strategy, is_warm.then(|| since.elapsed().as_secs_f64() * 1_000.0)))
     }
 
@@ -69,12 +69,22 @@ impl Reconciler {
         kept.into_iter().find(|proven| proven.version.same_content(wanted)).map(|proven| proven.strategy.clone())
     }
 
-    async fn swap(&self, slot: &SlotId, strategy: &Strategy, progress: &Progress) -> Result<(), Failure> {
-        let Some(handle) = self.shared.slots.get(slot).cloned() else {
-            return Err(Failure::lasting(self.unserved(slot)));
+    async fn swap(&self, wanted: &DesiredSlot, strategy: &Strategy, progress: &Progress) -> Result<(), Failure> {
+        let Some(handle) = self.shared.slots.get(&wanted.slot).cloned() else {
+            return Err(Failure::lasting(self.unserved(&wanted.slot)));
         };
-        let (strategy, seed, progress) = (strategy.clone(), self.seed(slot), progress.clone());
-        let swap = move || handle.swap_with(&SwapOrder { progress, ..SwapOrder::new(&strategy, seed) });
+        let active = self.shared.state().slots.remove(&wanted.slot).and_then(|record| record.actual.active);
+        let states = SlotStates {
+            states: self.checkpoints.states.clone(),
+            slot: wanted.slot.clone(),
+            reads: wanted.strategy.clone(),
+            writes: active.map(|active| active.strategy),
+        };
+        let (strategy, seed, progress) = (strategy.clone(), self.seed(&wanted.slot), progress.clone());
+        let swap = move || {
+            let order = SwapOrder::new(&strategy, seed).watched(&progress).with_states(&states);
+            handle.swap_with(&order)
+        };
         blocking(Stage::Flip, swap).await.map(drop)
     }
 

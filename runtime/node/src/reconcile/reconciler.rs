@@ -11,6 +11,7 @@ use super::{
     steps::{Step, next_look_ms, steps},
 };
 use crate::{
+    checkpoint::Checkpoints,
     engines::SetRoutes,
     folder::DataFolder,
     shared::{Shared, SlotRecord, Told},
@@ -29,6 +30,7 @@ pub(crate) struct Reconciler {
     pub(crate) folder: Arc<DataFolder>,
     pub(crate) stager: Stager,
     pub(crate) set_routes: SetRoutes,
+    pub(crate) checkpoints: Checkpoints,
 }
 
 impl Reconciler {
@@ -147,6 +149,10 @@ impl Reconciler {
             *record = SlotRecord { actual: kept, last_failure, ..SlotRecord::default() };
         });
         drop(self.remember(&slot, None).await);
+        let states = self.checkpoints.states.clone();
+        if let Err(error) = write(move || states.remove(&slot)).await {
+            tracing::warn!(%error, "what the instances of a cleared slot knew stays on disk");
+        }
     }
 
     fn refuse(&self, wanted: DesiredSlot) {

@@ -30,6 +30,10 @@ impl Reconciler {
                 record.note_trusted();
             }
         });
+        if remembered && let Some(handle) = self.shared.slots.get(&slot) {
+            handle.trust();
+            self.checkpoints.write(&slot).await;
+        }
     }
 
     pub(super) fn suspend(&self, slot: &SlotId) {
