@@ -4,6 +4,10 @@ use std::{ffi::OsString, path::PathBuf};
 /// sets for a moment). Address space only; memory is taken when a plugin touches it.
 const INSTANCES_MAX: u32 = 256;
 
+/// Instances with more than 64 MiB of memory that the pool has room for unless a node says otherwise: one slot with four
+/// shards on a script engine, twice.
+const LARGE_INSTANCES_MAX: u32 = 8;
+
 /// Where machine code comes from.
 #[derive(Debug, Clone)]
 pub enum Compiler {
@@ -26,14 +30,21 @@ pub struct HostConfig {
     pub compiled_dir: Option<PathBuf>,
     /// Where machine code comes from.
     pub compiler: Compiler,
-    /// Instances at once, over all slots.
+    /// Instances at once, over all slots, that have up to 64 MiB of memory each.
     pub instances_max: u32,
+    /// Instances at once, over all slots, that may have more: up to 512 MiB each, for script engines.
+    pub large_instances_max: u32,
 }
 
 impl HostConfig {
     /// A host that compiles with `compiler` and keeps nothing.
     pub fn new(compiler: Compiler) -> Self {
-        Self { compiled_dir: None, compiler, instances_max: INSTANCES_MAX }
+        Self {
+            compiled_dir: None,
+            compiler,
+            instances_max: INSTANCES_MAX,
+            large_instances_max: LARGE_INSTANCES_MAX,
+        }
     }
 
     /// Keeps compiled plugins in this folder.

@@ -62,11 +62,13 @@ pub enum HostError {
         /// Why.
         source: CallError,
     },
-    /// Every instance slot of the pool is taken.
-    #[error("all {instances_max} instances of this node are in use")]
+    /// Every instance slot of a pool is taken.
+    #[error("all {instances_max} instances with up to {memory_mib_max} MiB of memory on this node are in use")]
     Exhausted {
         /// The pool's size.
         instances_max: u32,
+        /// What an instance of it may have, in MiB.
+        memory_mib_max: u64,
     },
     /// A self-test found a broken promise.
     #[error("{0}")]

@@ -3,6 +3,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
+use crate::{engine::Class, pool::Places};
+
 /// What the host holds at this moment. After a drain nothing of the old generation is left in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HostGauges {
@@ -41,19 +43,27 @@ impl Drop for GenerationGuard {
     }
 }
 
-/// Counts one instance and its memory, and holds its place in the pool.
+/// Counts one instance and its memory, and holds its place in its pool.
 #[derive(Debug)]
 pub(crate) struct InstanceGuard {
     counters: Arc<Counters>,
+    places: Arc<Places>,
     bytes: u64,
 }
 
 impl InstanceGuard {
-    /// Takes a place; none: all `instances_max` are taken. The pool itself would fail with an error that says less.
-    pub(crate) fn take(counters: &Arc<Counters>, instances_max: u32) -> Option<Self> {
-        let limit = u64::from(instances_max);
-        counters.instances.fetch_update(Relaxed, Relaxed, |taken| (taken < limit).then_some(taken + 1)).ok()?;
-        Some(Self { counters: Arc::clone(counters), bytes: 0 })
+    /// Takes a place; none: all of them are taken.
+    pub(crate) fn take(counters: &Arc<Counters>, places: &Arc<Places>) -> Option<Self> {
+        if !places.take() {
+            return None;
+        }
+        counters.instances.fetch_add(1, Relaxed);
+        Some(Self { counters: Arc::clone(counters), places: Arc::clone(places), bytes: 0 })
+    }
+
+    /// Of which class the instance is.
+    pub(crate) fn class(&self) -> Class {
+        self.places.class
     }
 
     /// The instance's memory is `bytes` now; it only grows.
@@ -71,5 +81,6 @@ impl Drop for InstanceGuard {
     fn drop(&mut self) {
         self.counters.bytes.fetch_sub(self.bytes, Relaxed);
         self.counters.instances.fetch_sub(1, Relaxed);
+        self.places.give_back();
     }
 }

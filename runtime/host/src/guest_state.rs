@@ -4,7 +4,6 @@ use wasmtime::ResourceLimiter;
 
 use crate::{
     bindings::{Level, host},
-    engine::MEMORY_BYTES_MAX,
     gauges::InstanceGuard,
     meter::Meter,
 };
@@ -15,8 +14,6 @@ pub(crate) const METRICS_MAX: usize = 32;
 const LOG_LINES_PER_SECOND_MAX: u32 = 10;
 /// Characters of one line; the rest is cut.
 const LOG_LINE_CHARS_MAX: usize = 512;
-/// Elements that all tables of an instance may grow to; also bounded by the pool.
-const TABLE_ELEMENTS_MAX: usize = 20_000;
 
 /// What the host keeps beside each instance: its limits, and what its imports write to.
 #[derive(Debug)]
@@ -31,7 +28,11 @@ impl GuestState {
     pub(crate) fn new(name: Arc<str>, memory_bytes: u64, guard: InstanceGuard) -> Self {
         Self {
             meter: Meter::default(),
-            memory: MemoryLimiter { limit_bytes: memory_bytes.min(MEMORY_BYTES_MAX as u64), denied: false, guard },
+            memory: MemoryLimiter {
+                limit_bytes: memory_bytes.min(guard.class().memory_bytes_max()),
+                denied: false,
+                guard,
+            },
             metrics: Metrics::default(),
             log: LogLimiter { name, window: Instant::now(), lines: 0, dropped: 0, dropped_before: 0 },
         }
@@ -77,7 +78,7 @@ impl ResourceLimiter for MemoryLimiter {
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
-        let allowed = desired <= TABLE_ELEMENTS_MAX;
+        let allowed = desired <= self.guard.class().table_elements_max();
         self.denied |= !allowed;
         Ok(allowed)
     }

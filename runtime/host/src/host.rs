@@ -5,19 +5,17 @@ use std::{
 
 use parking_lot::Mutex;
 use switchyard_types::{Digest, Stage, StrategyKind};
-use wasmtime::{
-    Engine,
-    component::{Component, Linker},
-};
+use wasmtime::component::Component;
 
 use crate::{
     HostConfig, HostError, HostGauges, Plugin, Progress, RejectedStates,
     compile::{CompiledCache, compile},
-    contract, engine,
+    contract,
+    engine::Class,
     gauges::Counters,
-    guest_state::GuestState,
     plugin::PluginInner,
     policy::PolicyThreads,
+    pool::Pool,
     ticker::Ticker,
 };
 
@@ -28,8 +26,8 @@ pub struct Host(Arc<Shared>);
 
 struct Shared {
     config: HostConfig,
-    engine: Engine,
-    linker: Linker<GuestState>,
+    native: Pool,
+    large: Pool,
     ticker: Ticker,
     compiled: Option<CompiledCache>,
     rejected: RejectedStates,
@@ -42,17 +40,18 @@ struct Shared {
 impl Host {
     /// Sets up the engine, the ticker and the policy threads.
     pub fn new(config: HostConfig) -> Result<Self, HostError> {
-        let engine = engine::running(config.instances_max)?;
-        let compiled = config.compiled_dir.as_deref().map(|dir| CompiledCache::open(dir, &engine)).transpose()?;
+        let native = Pool::new(Class::Native, config.instances_max)?;
+        let large = Pool::new(Class::Large, config.large_instances_max)?;
+        let compiled = config.compiled_dir.as_deref().map(|dir| CompiledCache::open(dir, &native.engine)).transpose()?;
         Ok(Self(Arc::new(Shared {
-            linker: contract::linker(&engine)?,
-            ticker: Ticker::start(&engine)?,
+            ticker: Ticker::start(&[&native.engine, &large.engine])?,
             compiled,
             rejected: RejectedStates::default(),
             counters: Arc::default(),
             policy: PolicyThreads::start()?,
             plugins: Mutex::default(),
-            engine,
+            native,
+            large,
             config,
         })))
     }
@@ -71,15 +70,15 @@ impl Host {
         if let Some(plugin) = known {
             return Ok(Plugin(plugin));
         }
-        let component = self.component(digest, bytes)?;
-        let plugin = Plugin::link(self, digest, bytes.len() as u64, &component, progress)?;
+        let (component, class) = self.component(digest, bytes)?;
+        let plugin = Plugin::link(self, digest, bytes.len() as u64, (&component, class), progress)?;
         let mut plugins = self.0.plugins.lock();
         plugins.retain(|_, plugin| plugin.strong_count() > 0);
         plugins.insert(digest, Arc::downgrade(&plugin.0));
         Ok(plugin)
     }
 
-    pub(crate) fn component(&self, digest: Digest, bytes: &[u8]) -> Result<Component, HostError> {
+    pub(crate) fn component(&self, digest: Digest, bytes: &[u8]) -> Result<(Component, Class), HostError> {
         let shared = &self.0;
         if let Some(component) = shared
             .compiled
@@ -90,7 +89,6 @@ impl Host {
             return Ok(component);
         }
         let compiled = self.compile(bytes)?;
-        // What our own compiler has just made can only fail the pool's limits, which the worker does not have.
         let component = self.deserialize(&compiled).map_err(|error| HostError::Incompatible(error.to_string()))?;
         if let Some(cache) = &shared.compiled {
             cache.put(digest, &compiled, &self.loaded());
@@ -105,17 +103,14 @@ impl Host {
     }
 
     pub(crate) fn compile(&self, bytes: &[u8]) -> Result<Vec<u8>, HostError> {
-        compile(&self.0.config.compiler, &self.0.engine, bytes)
+        compile(&self.0.config.compiler, &self.0.native.engine, bytes)
     }
 
-    /// # Safety of the inner call
-    ///
-    /// The bytes come from our own compiler: directly, or from the cache, which has checked a MAC made with a key that
-    /// only this host's folder holds, over this very buffer.
-    #[allow(unsafe_code, reason = "the one door for machine code; see the safety section")]
-    fn deserialize(&self, compiled: &[u8]) -> Result<Component, HostError> {
-        unsafe { Component::deserialize(&self.0.engine, compiled) }
-            .map_err(|error| HostError::Machine(format!("the compiled form cannot be loaded: {error:#}")))
+    /// In the smallest class that it fits into. What our own compiler has made can only fail the limits of a pool, which the
+    /// worker does not have.
+    fn deserialize(&self, compiled: &[u8]) -> Result<(Component, Class), HostError> {
+        let native = self.0.native.deserialize(compiled).map(|component| (component, Class::Native));
+        native.or_else(|_| Ok((self.0.large.deserialize(compiled)?, Class::Large)))
     }
 
     /// What the host holds now.
@@ -139,12 +134,12 @@ impl Host {
         contract::packages(&StrategyKind::ALL)
     }
 
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.0.engine
-    }
-
-    pub(crate) fn linker(&self) -> &Linker<GuestState> {
-        &self.0.linker
+    /// Where instances of a class come from.
+    pub(crate) fn pool(&self, class: Class) -> &Pool {
+        match class {
+            Class::Native => &self.0.native,
+            Class::Large => &self.0.large,
+        }
     }
 
     pub(crate) fn ticker(&self) -> &Ticker {
@@ -153,10 +148,6 @@ impl Host {
 
     pub(crate) fn counters(&self) -> &Arc<Counters> {
         &self.0.counters
-    }
-
-    pub(crate) fn instances_max(&self) -> u32 {
-        self.0.config.instances_max
     }
 
     pub(crate) fn policy(&self) -> &PolicyThreads {

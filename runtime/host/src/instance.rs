@@ -10,6 +10,7 @@ use crate::{
     gauges::{Counters, InstanceGuard},
     guest_state::{GuestState, inert},
     meter::Stop,
+    pool::Places,
     ticker::Ticker,
 };
 
@@ -37,8 +38,15 @@ pub(crate) struct Template {
     pub(crate) pre: InstancePre<GuestState>,
     pub(crate) lifecycle: Arc<EveryPluginIndices>,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) instances_max: u32,
+    pub(crate) places: Arc<Places>,
     pub(crate) ticker: Ticker,
+}
+
+impl Template {
+    /// What an instance may take that only says what it is.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { memory_bytes: self.places.class.memory_bytes_max(), ..Limits::DEFAULT }
+    }
 }
 
 /// One instance of a plugin: its store, its budgets and the functions of its kind. After a failed call it must be thrown
@@ -58,8 +66,7 @@ impl<Exports> Instance<Exports> {
         limits: Limits,
         exports: impl FnOnce(&mut Store<GuestState>, &wasmtime::component::Instance) -> wasmtime::Result<Exports>,
     ) -> Result<Self, HostError> {
-        let guard = InstanceGuard::take(&template.counters, template.instances_max)
-            .ok_or(HostError::Exhausted { instances_max: template.instances_max })?;
+        let guard = InstanceGuard::take(&template.counters, &template.places).ok_or_else(|| template.places.exhausted())?;
         let state = GuestState::new(Arc::clone(&template.name), limits.memory_bytes, guard);
         let mut store = Store::new(template.pre.engine(), state);
         store.limiter(|state| &mut state.memory);

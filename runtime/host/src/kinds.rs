@@ -1,6 +1,6 @@
 //! Where the name of a kind becomes its code: the one list of kinds in this crate.
 
-use switchyard_types::{Limits, Stage, StrategyKind};
+use switchyard_types::{Stage, StrategyKind};
 
 use crate::{
     HostError, Progress, Strategy,
@@ -41,7 +41,7 @@ pub(crate) fn try_out(
 }
 
 fn bind_one<K: Kind>(template: &Template) -> Result<(), HostError> {
-    Instance::new(template, Limits::DEFAULT, K::bind).map(drop)
+    Instance::new(template, template.limits(), K::bind).map(drop)
 }
 
 fn try_one<K: Kind>(strategy: &Strategy, seed: u64, progress: &Progress) -> Result<(), HostError> {

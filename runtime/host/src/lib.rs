@@ -31,6 +31,7 @@ mod kinds;
 mod meter;
 mod plugin;
 mod policy;
+mod pool;
 mod progress;
 mod quarantine;
 mod rejected;

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 use switchyard_types::{Digest, Limits, PluginManifest, Stage, StrategyKind};
@@ -8,9 +8,11 @@ use crate::{
     CallError, Host, HostError, Progress, Strategy,
     bindings::EveryPluginIndices,
     contract,
+    engine::Class,
     description::manifest,
     instance::{Instance, Template},
     kinds,
+    pool::Pool,
 };
 
 /// A plugin that is compiled, linked and described. Cheap to clone; shared by digest.
@@ -19,7 +21,36 @@ pub struct Plugin(pub(crate) Arc<PluginInner>);
 
 pub(crate) struct PluginInner {
     pub(crate) manifest: PluginManifest,
-    pub(crate) template: Template,
+    /// Of the smallest class that the component fits into.
+    template: Template,
+    /// Of the large class, where that is another; made when a strategy first wants so much memory.
+    large: OnceLock<Template>,
+    host: Host,
+}
+
+impl PluginInner {
+    /// What instances with these limits are made from.
+    pub(crate) fn template(&self, limits: Limits) -> Result<&Template, HostError> {
+        if self.template.places.class == Class::Large || Class::for_memory(limits.memory_bytes) == Class::Native {
+            return Ok(&self.template);
+        }
+        if let Some(large) = self.large.get() {
+            return Ok(large);
+        }
+        let pool = self.host.pool(Class::Large);
+        let failed = |error: wasmtime::Error| HostError::Machine(format!("a plugin cannot be copied: {error:#}"));
+        let compiled = self.template.pre.component().serialize().map_err(failed)?;
+        let template = template(&self.host, pool, Arc::clone(&self.template.name), &pool.deserialize(&compiled)?)?;
+        Ok(self.large.get_or_init(|| template))
+    }
+}
+
+fn template(host: &Host, pool: &Pool, name: Arc<str>, component: &Component) -> Result<Template, HostError> {
+    let incompatible = |error: wasmtime::Error| HostError::Incompatible(format!("{error:#}"));
+    let pre = pool.linker.instantiate_pre(component).map_err(incompatible)?;
+    let lifecycle = Arc::new(EveryPluginIndices::new(&pre).map_err(incompatible)?);
+    let (counters, places) = (Arc::clone(host.counters()), Arc::clone(&pool.places));
+    Ok(Template { name, pre, lifecycle, counters, places, ticker: host.ticker().clone() })
 }
 
 impl Plugin {
@@ -28,29 +59,20 @@ impl Plugin {
         host: &Host,
         digest: Digest,
         size_bytes: u64,
-        component: &Component,
+        (component, class): (&Component, Class),
         progress: &Progress,
     ) -> Result<Self, HostError> {
         progress.enter(Stage::Link);
-        let exported = contract::check(host.engine(), component)?;
-        let incompatible = |error: wasmtime::Error| HostError::Incompatible(format!("{error:#}"));
-        let pre = host.linker().instantiate_pre(component).map_err(incompatible)?;
-        let lifecycle = Arc::new(EveryPluginIndices::new(&pre).map_err(incompatible)?);
-        let mut template = Template {
-            name: digest.short().into(),
-            pre,
-            lifecycle,
-            counters: Arc::clone(host.counters()),
-            instances_max: host.instances_max(),
-            ticker: host.ticker().clone(),
-        };
+        let pool = host.pool(class);
+        let exported = contract::check(&pool.engine, component)?;
+        let mut template = template(host, pool, digest.short().into(), component)?;
         progress.enter(Stage::Describe);
-        let mut instance = Instance::new(&template, Limits::DEFAULT, |_, _| Ok(())).map_err(at_describe)?;
+        let mut instance = Instance::new(&template, template.limits(), |_, _| Ok(())).map_err(at_describe)?;
         exported.iter().try_for_each(|kind| check_types(&template, *kind))?;
         let description = instance.describe().map_err(|source| HostError::Call { stage: Stage::Describe, source })?;
         let manifest = manifest(description, digest, size_bytes, &exported)?;
         template.name = manifest.name.as_str().into();
-        Ok(Self(Arc::new(PluginInner { manifest, template })))
+        Ok(Self(Arc::new(PluginInner { manifest, template, large: OnceLock::new(), host: host.clone() })))
     }
 
     /// What the plugin says of itself.

@@ -21,10 +21,10 @@ pub fn compile(host: &Host, bytes: &[u8]) -> Result<usize, HostError> {
 
 /// What [`Host::load`] does before it links. With a folder that has the compiled form: read, check the MAC, map.
 pub fn load_compiled(host: &Host, bytes: &[u8]) -> Result<Compiled, HostError> {
-    host.component(Digest::of(bytes), bytes).map(Compiled)
+    host.component(Digest::of(bytes), bytes).map(|(component, _)| Compiled(component))
 }
 
 /// One more instance of a plugin, with its limits set and its functions bound.
 pub fn instantiate(plugin: &Plugin) -> Result<Instantiated, HostError> {
-    Instance::new(&plugin.0.template, Limits::DEFAULT, Caching::bind).map(Instantiated)
+    Instance::new(plugin.0.template(Limits::DEFAULT)?, Limits::DEFAULT, Caching::bind).map(Instantiated)
 }

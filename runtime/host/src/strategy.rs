@@ -81,7 +81,7 @@ impl Strategy {
     pub(crate) fn instance<K: Kind>(&self, seed: u64) -> Result<Instance<K::Calls>, HostError> {
         let inner = &*self.0;
         let plugin = &inner.plugin.0;
-        let mut instance = Instance::new(&plugin.template, inner.identity.limits, K::bind)?;
+        let mut instance = Instance::new(plugin.template(inner.identity.limits)?, inner.identity.limits, K::bind)?;
         instance.declare_metrics(plugin.manifest.counters.len(), plugin.manifest.gauges.len());
         instance
             .configure(&inner.configuration, seed)

@@ -18,8 +18,8 @@ const IDLE_TICKS_MAX: u32 = 100;
 /// A sleeping ticker looks up so often even if nobody woke it.
 const PARKED_MAX: Duration = Duration::from_millis(100);
 
-/// Advances the engine's epoch. It has a thread of its own, because a ticker among the tasks of an async runtime is
-/// starved by the very load it must interrupt, and a weak reference, so that it ends with the engine.
+/// Advances the engines' epochs. It has a thread of its own, because a ticker among the tasks of an async runtime is
+/// starved by the very load it must interrupt, and weak references, so that it ends with the engines.
 #[derive(Debug, Clone)]
 pub(crate) struct Ticker {
     shared: Arc<Shared>,
@@ -33,13 +33,13 @@ struct Shared {
 }
 
 impl Ticker {
-    pub(crate) fn start(engine: &Engine) -> Result<Self, HostError> {
+    pub(crate) fn start(engines: &[&Engine]) -> Result<Self, HostError> {
         let shared = Arc::new(Shared::default());
-        let engine = engine.weak();
+        let engines: Vec<_> = engines.iter().map(|engine| engine.weak()).collect();
         let theirs = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("switchyard-tick".into())
-            .spawn(move || run(&engine, &theirs))
+            .spawn(move || run(&engines, &theirs))
             .map_err(|error| HostError::Machine(format!("the ticker thread cannot be started: {error}")))?;
         Ok(Self { shared, thread: thread.thread().clone() })
     }
@@ -56,13 +56,18 @@ impl Ticker {
     }
 }
 
-fn run(engine: &EngineWeak, shared: &Shared) {
+fn run(engines: &[EngineWeak], shared: &Shared) {
     let mut idle_ticks = 0;
     loop {
         thread::sleep(TICK);
-        let Some(engine) = engine.upgrade() else { return };
-        engine.increment_epoch();
-        drop(engine);
+        let mut ticked = false;
+        for engine in engines.iter().filter_map(EngineWeak::upgrade) {
+            engine.increment_epoch();
+            ticked = true;
+        }
+        if !ticked {
+            return;
+        }
         idle_ticks = if shared.called.swap(false, SeqCst) { 0 } else { idle_ticks + 1 };
         if idle_ticks >= IDLE_TICKS_MAX {
             park(shared);

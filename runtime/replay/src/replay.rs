@@ -126,7 +126,7 @@ pub struct Replay {
 impl Replay {
     /// Limits for strategies that are replayed: as generous as the node's ceiling, so that a busy laptop does not cost a
     /// strategy decisions. What a strategy takes of its production limits is the bench's business.
-    pub const LIMITS: Limits = Limits::CEILING;
+    pub const LIMITS: Limits = Limits { memory_bytes: Limits::DEFAULT.memory_bytes, ..Limits::CEILING };
 
     /// Replays on this host. The number of shards becomes a power of two, as the engine's does: outcomes say which.
     pub fn new(host: Host, shards: usize) -> Self {

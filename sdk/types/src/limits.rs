@@ -9,7 +9,7 @@ pub struct Limits {
     pub batched_call_us: u64,
     /// CPU time of `describe`, `configure`, `export-state`, `import-state` and one `adopt` call, in microseconds.
     pub lifecycle_call_us: u64,
-    /// Linear memory of one instance, in bytes.
+    /// Linear memory of one instance, in bytes. Above 64 MiB it is one of the few large instances that a node has room for.
     pub memory_bytes: u64,
 }
 
@@ -20,7 +20,7 @@ impl Limits {
 
     /// What a strategy may ask for at most.
     pub const CEILING: Self =
-        Self { waited_call_us: 20_000, batched_call_us: 100_000, lifecycle_call_us: 5_000_000, memory_bytes: 64 << 20 };
+        Self { waited_call_us: 20_000, batched_call_us: 100_000, lifecycle_call_us: 5_000_000, memory_bytes: 512 << 20 };
 }
 
 /// What a strategy asks for instead of the defaults.

@@ -70,5 +70,6 @@ pub fn host() -> Host {
 
 /// A strategy of `plugins/` with this configuration.
 pub fn strategy(host: &Host, name: &str, configuration: &Value) -> Strategy {
-    host.load(&component(name)).and_then(|plugin| plugin.strategy(configuration, Limits::CEILING)).expect("a strategy")
+    let limits = Limits { memory_bytes: Limits::DEFAULT.memory_bytes, ..Limits::CEILING };
+    host.load(&component(name)).and_then(|plugin| plugin.strategy(configuration, limits)).expect("a strategy")
 }
