@@ -64,6 +64,10 @@ impl StrategySlot for GatewaySlot {
         self.gateway.shared.routes.load().routes().iter().for_each(|route| StrategySlot::trust(route.decider.slot()));
     }
 
+    fn retry(&self) {
+        self.gateway.shared.routes.load().routes().iter().for_each(|route| StrategySlot::retry(route.decider.slot()));
+    }
+
     fn clear(&self) {
         let shared = &*self.gateway.shared;
         let _changing = shared.changing.lock();
@@ -85,6 +89,7 @@ impl StrategySlot for GatewaySlot {
         for route in shared.routes.load().routes() {
             let figures = route.decider.slot().figures();
             whole.quarantined |= figures.quarantined;
+            whole.half_open_in_ms = whole.half_open_in_ms.into_iter().chain(figures.half_open_in_ms).min();
             add_shards(&mut whole.shards, figures.shards);
             for (name, hook) in figures.hooks {
                 add_hook(whole.hooks.entry(name).or_default(), &hook);

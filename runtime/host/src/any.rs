@@ -66,6 +66,9 @@ pub trait StrategySlot: Send + Sync {
     /// What decides has shown that it runs well: what its predecessor knew is given up.
     fn trust(&self);
 
+    /// Ends a quarantine now, because somebody has asked for the strategy again.
+    fn retry(&self);
+
     /// Back to the built-in fallback.
     fn clear(&self);
 
@@ -90,6 +93,10 @@ macro_rules! slot {
 
             fn trust(&self) {
                 self.slot().trust();
+            }
+
+            fn retry(&self) {
+                self.slot().retry();
             }
 
             fn clear(&self) {

@@ -4,9 +4,9 @@ use std::{ffi::OsString, path::PathBuf};
 /// sets for a moment). Address space only; memory is taken when a plugin touches it.
 const INSTANCES_MAX: u32 = 256;
 
-/// Instances with more than 64 MiB of memory that the pool has room for unless a node says otherwise: one slot with four
+/// Instances with more than 64 MiB of memory that the pool has room for unless a node says otherwise: one slot with eight
 /// shards on a script engine, twice.
-const LARGE_INSTANCES_MAX: u32 = 8;
+const LARGE_INSTANCES_MAX: u32 = 16;
 
 /// Where machine code comes from.
 #[derive(Debug, Clone)]
@@ -39,12 +39,7 @@ pub struct HostConfig {
 impl HostConfig {
     /// A host that compiles with `compiler` and keeps nothing.
     pub fn new(compiler: Compiler) -> Self {
-        Self {
-            compiled_dir: None,
-            compiler,
-            instances_max: INSTANCES_MAX,
-            large_instances_max: LARGE_INSTANCES_MAX,
-        }
+        Self { compiled_dir: None, compiler, instances_max: INSTANCES_MAX, large_instances_max: LARGE_INSTANCES_MAX }
     }
 
     /// Keeps compiled plugins in this folder.

@@ -42,7 +42,8 @@ impl Host {
     pub fn new(config: HostConfig) -> Result<Self, HostError> {
         let native = Pool::new(Class::Native, config.instances_max)?;
         let large = Pool::new(Class::Large, config.large_instances_max)?;
-        let compiled = config.compiled_dir.as_deref().map(|dir| CompiledCache::open(dir, &native.engine)).transpose()?;
+        let compiled =
+            config.compiled_dir.as_deref().map(|dir| CompiledCache::open(dir, &native.engine)).transpose()?;
         Ok(Self(Arc::new(Shared {
             ticker: Ticker::start(&[&native.engine, &large.engine])?,
             compiled,

@@ -66,7 +66,8 @@ impl<Exports> Instance<Exports> {
         limits: Limits,
         exports: impl FnOnce(&mut Store<GuestState>, &wasmtime::component::Instance) -> wasmtime::Result<Exports>,
     ) -> Result<Self, HostError> {
-        let guard = InstanceGuard::take(&template.counters, &template.places).ok_or_else(|| template.places.exhausted())?;
+        let guard =
+            InstanceGuard::take(&template.counters, &template.places).ok_or_else(|| template.places.exhausted())?;
         let state = GuestState::new(Arc::clone(&template.name), limits.memory_bytes, guard);
         let mut store = Store::new(template.pre.engine(), state);
         store.limiter(|state| &mut state.memory);

@@ -92,6 +92,37 @@ fn a_memory_hog_is_stopped_at_its_limit() {
 }
 
 #[test]
+fn a_table_hog_is_stopped_at_the_bound_of_tables() {
+    let figures = contained("table-hog", 1);
+    assert_eq!((figures.out_of_memory, figures.traps, figures.budget_exceeded), (1, 0, 0));
+}
+
+/// Pages that this process holds, in bytes.
+fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("this is Linux");
+    let pages: u64 = statm.split_ascii_whitespace().nth(1).expect("a field").parse().expect("a number");
+    pages * rustix::param::page_size() as u64
+}
+
+#[test]
+fn hogs_cost_the_process_no_more_than_their_limit() {
+    const SLACK_BYTES: u64 = 16 << 20;
+    let limits = Limits { waited_call_us: Limits::CEILING.waited_call_us, ..Limits::DEFAULT };
+    for fixture in ["memory-hog", "table-hog", "huge-return"] {
+        let host = host();
+        let mut rig = turned(&host, fixture, limits);
+        let before = resident_bytes();
+        // Each begins anew and fails again: what they took does not add up.
+        for id in 0..3 {
+            rig.store(HONEST_STORES + id);
+        }
+        assert!(rig.fell_back >= 1, "{fixture}");
+        let risen = resident_bytes().saturating_sub(before);
+        assert!(risen <= limits.memory_bytes + SLACK_BYTES, "{fixture}: {risen} bytes more");
+    }
+}
+
+#[test]
 fn a_deep_recursion_traps() {
     assert_eq!(contained("recursion", 1).traps, 1);
 }

@@ -5,11 +5,14 @@
 
 mod support;
 
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{
+    Arc, Mutex, Weak,
+    atomic::{AtomicU64, Ordering::SeqCst},
+};
 
 use serde_json::json;
 use switchyard_host::{
-    Host, HostError, SlotFigures, Strategy, Upkeep,
+    Host, HostError, SlotFigures, Strategy, StrategySlot, Upkeep,
     alerting::{Alert, AlertTable, AlertingSlot, Columns},
     routing::{
         Backend, Candidate, Choice, Method, Outcome, Request, Resident as RouteResident, RouteTable, RoutingSlot,
@@ -45,11 +48,20 @@ fn task(id: u64) -> Task {
 #[derive(Default)]
 struct Engine {
     walks: Mutex<u64>,
+    clock_ms: AtomicU64,
 }
 
 impl Engine {
     fn walks(&self) -> u64 {
         *self.walks.lock().expect("not poisoned")
+    }
+
+    fn clock_ms(&self) -> u64 {
+        self.clock_ms.load(SeqCst)
+    }
+
+    fn pass_ms(&self, ms: u64) {
+        self.clock_ms.fetch_add(ms, SeqCst);
     }
 
     fn walked(&self) {
@@ -59,7 +71,7 @@ impl Engine {
 
 impl QueueTable for Engine {
     fn now_ms(&self) -> u64 {
-        0
+        self.clock_ms()
     }
     fn drain(&self, _: usize, _: usize, _: &mut Vec<Event>) {}
     fn residents(&self, _: usize, _: Option<usize>, into: &mut Vec<Resident>) -> Option<usize> {
@@ -78,7 +90,7 @@ impl QueueTable for Engine {
 
 impl RouteTable for Engine {
     fn now_ms(&self) -> u64 {
-        0
+        self.clock_ms()
     }
     fn backends(&self, into: &mut Vec<Backend>) {
         into.push(Backend { backend: 7, weight: 1, healthy: true });
@@ -95,7 +107,7 @@ impl RouteTable for Engine {
 
 impl AlertTable for Engine {
     fn now_ms(&self) -> u64 {
-        0
+        self.clock_ms()
     }
     fn residents(&self, _: usize, _: &mut Vec<Alert>) {
         self.walked();
@@ -107,7 +119,7 @@ impl AlertTable for Engine {
 
 impl ScoreTable for Engine {
     fn now_ms(&self) -> u64 {
-        0
+        self.clock_ms()
     }
     fn residents(&self, _: &mut Vec<ScoreResident>) {
         self.walked();
@@ -122,6 +134,7 @@ type Swap = Box<dyn Fn(&Strategy) -> Result<(), HostError>>;
 /// What a kind's engine asks its slot, and whether the strategy answered.
 struct Rig {
     engine: Arc<Engine>,
+    any: Arc<dyn StrategySlot>,
     ask: Box<dyn Fn() -> bool>,
     swap: Swap,
     figures: Box<dyn Fn() -> SlotFigures>,
@@ -144,10 +157,13 @@ fn scheduling(host: &Host) -> Rig {
     let engine = Arc::<Engine>::default();
     let weak: Weak<Engine> = Arc::downgrade(&engine);
     let slot = SchedulingSlot::new(host, weak, 1, Upkeep::Caller);
-    let (asked, figures) = (slot.clone(), slot.clone());
+    let (asked, figures, clock, any) = (slot.clone(), slot.clone(), Arc::clone(&engine), Arc::new(slot.clone()));
     Rig {
         engine,
-        ask: Box::new(move || asked.submit(0, 0, &task(1), QueueView::default(), |verdict| verdict.is_some())),
+        any,
+        ask: Box::new(move || {
+            asked.submit(0, clock.clock_ms(), &task(1), QueueView::default(), |verdict| verdict.is_some())
+        }),
         swap: Box::new(move |strategy| slot.swap(strategy, 1).map(drop)),
         figures: Box::new(move || figures.figures()),
     }
@@ -161,7 +177,7 @@ fn routing(host: &Host) -> Rig {
     let engine = Arc::<Engine>::default();
     let weak: Weak<Engine> = Arc::downgrade(&engine);
     let slot = RoutingSlot::new(host, weak, 1, Upkeep::Caller);
-    let (asked, figures) = (slot.clone(), slot.clone());
+    let (asked, figures, clock, any) = (slot.clone(), slot.clone(), Arc::clone(&engine), Arc::new(slot.clone()));
     let candidates = [Candidate { backend: 7, in_flight: 0 }, Candidate { backend: 8, in_flight: 0 }];
     let picked = move |choice: Option<&Choice>| match choice {
         Some(choice) => *choice == Choice::Order(vec![7]),
@@ -169,7 +185,8 @@ fn routing(host: &Host) -> Rig {
     };
     Rig {
         engine,
-        ask: Box::new(move || asked.pick(0, 0, &request(), &candidates, picked)),
+        any,
+        ask: Box::new(move || asked.pick(0, clock.clock_ms(), &request(), &candidates, picked)),
         swap: Box::new(move |strategy| slot.swap(strategy, 1).map(drop)),
         figures: Box::new(move || figures.figures()),
     }
@@ -179,10 +196,11 @@ fn alerting(host: &Host) -> Rig {
     let engine = Arc::<Engine>::default();
     let weak: Weak<Engine> = Arc::downgrade(&engine);
     let slot = AlertingSlot::new(host, weak, 1, Upkeep::Caller);
-    let (asked, figures) = (slot.clone(), slot.clone());
+    let (asked, figures, clock, any) = (slot.clone(), slot.clone(), Arc::clone(&engine), Arc::new(slot.clone()));
     Rig {
         engine,
-        ask: Box::new(move || asked.evaluate(0, 0, &one_row(), true, |verdicts| verdicts.is_some())),
+        any,
+        ask: Box::new(move || asked.evaluate(0, clock.clock_ms(), &one_row(), true, |verdicts| verdicts.is_some())),
         swap: Box::new(move |strategy| slot.swap(strategy, 1).map(drop)),
         figures: Box::new(move || figures.figures()),
     }
@@ -200,10 +218,11 @@ fn scoring(host: &Host) -> Rig {
     let engine = Arc::<Engine>::default();
     let weak: Weak<Engine> = Arc::downgrade(&engine);
     let slot = ScoringSlot::new(host, weak, Upkeep::Caller);
-    let (asked, figures) = (slot.clone(), slot.clone());
+    let (asked, figures, clock, any) = (slot.clone(), slot.clone(), Arc::clone(&engine), Arc::new(slot.clone()));
     Rig {
         engine,
-        ask: Box::new(move || asked.score(0, &[], |scores| scores.is_some())),
+        any,
+        ask: Box::new(move || asked.score(clock.clock_ms(), &[], |scores| scores.is_some())),
         swap: Box::new(move |strategy| slot.swap(strategy, 1).map(drop)),
         figures: Box::new(move || figures.figures()),
     }
@@ -390,4 +409,133 @@ fn a_failed_task_is_asked_about_too() {
     let hooks = slot.figures().hooks;
     assert_eq!((hooks["failed"].traps, hooks["failed"].fallbacks), (1, 1));
     assert_eq!((hooks["submit"].calls, hooks["submit"].fallbacks), (1, 0));
+}
+
+/// A time at which [`AILING`] fails, in milliseconds of the engine's clock. No self-test has such a time.
+const ILL_MS: u64 = 5_000_000_000;
+/// Whoever is asked during a hundred days fails, and is well again afterwards.
+const AILING: &str = "(if (i64.ge_u (global.get $now) (i64.const 5000000000))
+    (then (if (i64.lt_u (global.get $now) (i64.const 13640000000)) (then unreachable))))";
+const MINUTE_MS: u64 = 60_000;
+
+/// A slot of any kind whose strategy was quarantined at [`ILL_MS`].
+fn quarantined(host: &Host, kind: StrategyKind) -> Rig {
+    let rig = rig(host, kind);
+    (rig.swap)(&hooked(host, kind, AILING).expect("it passes every stage")).expect("it is activated");
+    rig.engine.pass_ms(ILL_MS);
+    assert!((0..3).all(|_| !(rig.ask)()), "{kind}: the fallback answers");
+    assert!((rig.figures)().quarantined, "{kind}");
+    rig
+}
+
+#[test]
+fn a_quarantine_doubles_with_every_trial_that_fails() {
+    for kind in ALL {
+        let host = support::host();
+        let rig = quarantined(&host, kind);
+        for minutes in [5, 10, 20, 40, 60, 60] {
+            let left = || (rig.figures)().half_open_in_ms;
+            assert_eq!(left(), Some(minutes * MINUTE_MS), "{kind}");
+            rig.engine.pass_ms(minutes * MINUTE_MS - 1);
+            let calls = asked(&rig).calls;
+            assert!(!(rig.ask)() && asked(&rig).calls == calls, "{kind}: it is not asked before its time");
+            rig.engine.pass_ms(1);
+            assert!(!(rig.ask)(), "{kind}: and fails again");
+            assert_eq!(asked(&rig).calls, calls + 1, "{kind}: once, and it is over");
+            assert_eq!(host.gauges().live_instances, 0, "{kind}");
+        }
+    }
+}
+
+#[test]
+fn a_quarantine_ends_with_a_cold_instance_once_the_strategy_is_well() {
+    for kind in ALL {
+        let host = support::host();
+        let rig = quarantined(&host, kind);
+        let walks = rig.engine.walks();
+        rig.engine.pass_ms(2 * ILL_MS);
+        assert!((rig.ask)() && !(rig.figures)().quarantined, "{kind}");
+        assert_eq!(rig.engine.walks(), walks + 1, "{kind}: it has adopted what the engine holds");
+    }
+}
+
+#[test]
+fn a_quarantine_ends_when_somebody_asks_for_the_strategy_again() {
+    for kind in ALL {
+        let host = support::host();
+        let rig = quarantined(&host, kind);
+        rig.any.retry();
+        assert!(!(rig.ask)(), "{kind}: still ill");
+        assert_eq!((rig.figures)().half_open_in_ms, Some(10 * MINUTE_MS), "{kind}: the doubling goes on");
+        // Another content is another strategy.
+        let other = hooked(&host, kind, "(nop)").expect("it passes every stage");
+        (rig.swap)(&other).expect("it is activated");
+        assert!((rig.ask)() && !(rig.figures)().quarantined, "{kind}");
+        rig.any.retry();
+        assert!((rig.ask)(), "{kind}: nothing happens to who is well");
+    }
+}
+
+/// Open files of this process, and the bytes that it holds.
+fn held() -> (usize, u64) {
+    let files = std::fs::read_dir("/proc/self/fd").expect("this is Linux").count();
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("this is Linux");
+    let pages: u64 = statm.split_ascii_whitespace().nth(1).expect("a field").parse().expect("a number");
+    (files, pages * rustix::param::page_size() as u64)
+}
+
+/// Swaps between two versions of a kind again and again; after each nothing is left of the other.
+fn swapped_over_and_over(
+    kind: StrategyKind,
+    host: &Host,
+    versions: &[Strategy; 2],
+    swap: &dyn Fn(&Strategy),
+    ask: &dyn Fn(),
+) {
+    const WARM_UP: usize = 100;
+    const SWAPS: usize = 500;
+    const SLACK_BYTES: u64 = 4 << 20;
+    let round = |turn: usize| {
+        swap(&versions[turn % 2]);
+        ask();
+        let gauges = host.gauges();
+        assert_eq!((gauges.live_generations, gauges.live_instances), (1, 1), "{kind}: after swap {turn}");
+        gauges.live_bytes
+    };
+    let bytes = (0..WARM_UP).map(round).max().expect("some");
+    let (files, resident) = held();
+    for turn in WARM_UP..SWAPS {
+        assert!(round(turn) <= bytes, "{kind}: memory of instances");
+    }
+    let (files_after, resident_after) = held();
+    assert_eq!(files_after, files, "{kind}: open files");
+    let risen = resident_after.saturating_sub(resident);
+    println!("{kind}: {} KiB more after {} swaps", risen >> 10, SWAPS - WARM_UP);
+    assert!(risen <= SLACK_BYTES, "{kind}: {risen} bytes more");
+}
+
+#[test]
+fn many_swaps_of_each_kind_leave_nothing_behind() {
+    for kind in ALL {
+        let host = support::host();
+        let rig = rig(&host, kind);
+        let versions = ["", "(nop)"].map(|body| hooked(&host, kind, body).expect("it passes every stage"));
+        let swap = |strategy: &Strategy| (rig.swap)(strategy).expect("a swap");
+        swapped_over_and_over(kind, &host, &versions, &swap, &|| assert!((rig.ask)(), "{kind}"));
+    }
+    // The fixture that remembers: its state goes from hand to hand.
+    let host = support::host();
+    let rig = support::Rig::new(&host, 100, Upkeep::Caller);
+    let versions = [&[][..], &[("adopt", "(nop)")]].map(|more| support::strategy_with(&host, "remembers", more));
+    let swap = |strategy: &Strategy| drop(rig.slot.swap(strategy, 1).expect("a swap"));
+    let stores = AtomicU64::new(0);
+    let ask = || {
+        let mut client = rig.another_client();
+        client.store(stores.fetch_add(1, SeqCst));
+        // Nobody says that a version is healthy: going back and forth is between the same two states.
+        StrategySlot::trust(&rig.slot);
+    };
+    swapped_over_and_over(StrategyKind::Caching, &host, &versions, &swap, &ask);
+    let known = rig.slot.figures().shards.counters["stored"] as u64;
+    assert_eq!(known, stores.load(SeqCst), "and none was forgotten on the way");
 }

@@ -134,3 +134,61 @@ fn a_full_pool_is_an_error_and_not_a_fault() {
     drop(rigs);
     one_more.slot.swap(&strategy, 1).expect("there is room again");
 }
+
+/// Eight characters of the configuration are the time to live of every answer: a caller sees who answered.
+const SIGNED: &str = r#"(if (i32.ge_u (local.get 1) (i32.const 16)) (then
+    (i32.store8 (i32.const 1032) (i32.const 1))
+    (i64.store (i32.const 1040) (i64.load align=1 (i32.add (local.get 0) (i32.const 6))))))"#;
+
+#[test]
+fn every_decision_under_load_is_of_one_version_and_none_is_of_an_older_one() {
+    const SWAPS: u64 = 100;
+    const SHARDS: usize = 4;
+    const CLIENTS: usize = 2;
+    let host = host();
+    let plugin = host.load(&support::component_with("honest", &[("configure", SIGNED)])).expect("a plugin");
+    let version = |number: u64| {
+        let configuration = json!({"v": format!("{number:08}")});
+        plugin.strategy(&configuration, Limits::DEFAULT).expect("a version")
+    };
+    let table = Rig::new(&host, 256, Upkeep::Threads).table;
+    let weak: std::sync::Weak<support::Table> = std::sync::Arc::downgrade(&table);
+    let slot = switchyard_host::caching::CachingSlot::new(&host, weak, SHARDS, Upkeep::Threads);
+    slot.swap(&version(0), 0).expect("the first");
+    let (done, newest, decided) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let (slot, done, newest, decided) = (&slot, &done, &newest, &decided);
+            scope.spawn(move || {
+                for id in 0.. {
+                    if done.load(SeqCst) {
+                        return;
+                    }
+                    let entry = switchyard_host::caching::Entry { id, namespace: 0, size: 1, ttl_ms: None, key: None };
+                    let before = newest.load(SeqCst);
+                    slot.store((id as usize + client) % SHARDS, 0, &entry, |decision| {
+                        // None: another caller, or a batch, had the shard; its fallback answered.
+                        let Some(decision) = decision else { return };
+                        let digits = decision.ttl_ms.expect("it is signed").to_le_bytes();
+                        let version: u64 = std::str::from_utf8(&digits).expect("digits").parse().expect("a number");
+                        assert!(version >= before, "version {version} decides after {before} did");
+                        newest.fetch_max(version, SeqCst);
+                        decided.fetch_add(1, SeqCst);
+                    });
+                }
+            });
+        }
+        for number in 1..=SWAPS {
+            let before = decided.load(SeqCst);
+            slot.swap(&version(number), number).expect("a swap");
+            assert!(support::came(|| decided.load(SeqCst) > before), "callers are answered by version {number}");
+        }
+        done.store(true, SeqCst);
+    });
+    assert_eq!(newest.load(SeqCst), SWAPS);
+    let figures = slot.figures();
+    assert_eq!(figures.flips, SWAPS + 1);
+    let store = &figures.hooks["store"];
+    assert_eq!((store.traps, store.invalid, store.budget_exceeded), (0, 0, 0), "{store:?}");
+    assert_eq!((host.gauges().live_generations, host.gauges().live_instances), (1, SHARDS as u64));
+}

@@ -19,8 +19,12 @@ impl Limits {
         Self { waited_call_us: 2_000, batched_call_us: 10_000, lifecycle_call_us: 1_000_000, memory_bytes: 64 << 20 };
 
     /// What a strategy may ask for at most.
-    pub const CEILING: Self =
-        Self { waited_call_us: 20_000, batched_call_us: 100_000, lifecycle_call_us: 5_000_000, memory_bytes: 512 << 20 };
+    pub const CEILING: Self = Self {
+        waited_call_us: 20_000,
+        batched_call_us: 100_000,
+        lifecycle_call_us: 5_000_000,
+        memory_bytes: 512 << 20,
+    };
 }
 
 /// What a strategy asks for instead of the defaults.

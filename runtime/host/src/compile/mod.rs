@@ -8,3 +8,6 @@ mod worker;
 pub(crate) use cache::CompiledCache;
 pub(crate) use client::compile;
 pub use worker::compile_worker;
+
+#[cfg(test)]
+mod damage_tests;

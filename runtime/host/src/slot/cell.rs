@@ -172,7 +172,8 @@ impl<K: Kind> Cell<K> {
         if let Some(running) = &mut self.running {
             running.instance = None;
             // A state that came so shortly before is under suspicion; a machine that gave the call no time is not evidence.
-            let suspect = running.imported.take().filter(|_| self.window.calls() < SUSPECT_CALLS && !error.is_starved());
+            let suspect =
+                running.imported.take().filter(|_| self.window.calls() < SUSPECT_CALLS && !error.is_starved());
             shared.host.rejected_states().extend(suspect);
             tracing::warn!(plugin = %running.strategy.plugin().manifest().name, %error, "an instance failed");
         }

@@ -32,7 +32,7 @@ use crate::{
     instance::Instance,
     kind::Kind,
     policy::{Chore, Chores},
-    quarantine::HALF_OPEN_AFTER,
+    quarantine::Quarantines,
 };
 
 /// A caller that finds its shard busy spins so long and then takes the fallback: most decisions are not worth waiting for. A
@@ -72,6 +72,8 @@ struct Shared<K: Kind> {
     staging_wants: AtomicU64,
     /// Until when the fallback decides, in milliseconds of the engine's clock; 0: no quarantine.
     quarantined_until_ms: AtomicU64,
+    /// How long they were.
+    quarantines: Mutex<Quarantines>,
     /// Held by whoever replaces instances: one at a time.
     staging: Mutex<()>,
     /// What came of it; held for moments, so that figures never wait for a staging.
@@ -104,6 +106,7 @@ impl<K: Kind> Slot<K> {
             wants: AtomicU64::new(0),
             staging_wants: AtomicU64::new(0),
             quarantined_until_ms: AtomicU64::new(0),
+            quarantines: Mutex::default(),
             staging: Mutex::default(),
             history: Mutex::default(),
         });
@@ -165,6 +168,17 @@ impl<K: Kind> Slot<K> {
     #[inline]
     pub(crate) fn wake(&self, shard: usize) {
         self.0.enqueue(Chore::Tend, shard);
+    }
+
+    /// Ends a quarantine now: somebody has asked for the strategy again. It is tried with cold instances, as at any end of one.
+    pub(crate) fn retry(&self) {
+        let shared = &*self.0;
+        let quarantines = shared.quarantines.lock();
+        if shared.is_quarantined() {
+            shared.quarantined_until_ms.store(shared.now_ms().max(1), SeqCst);
+            drop(quarantines);
+            shared.ask_for(Chore::Restage, 0);
+        }
     }
 
     /// Tells every instance again what it must know of its table.
@@ -229,12 +243,23 @@ impl<K: Kind> Shared<K> {
         self.quarantined_until_ms.load(Relaxed) != 0
     }
 
+    fn half_open_in_ms(&self) -> Option<u64> {
+        let until_ms = self.quarantined_until_ms.load(Relaxed);
+        (until_ms != 0).then(|| until_ms.saturating_sub(self.now_ms()))
+    }
+
     /// The fallback decides from now on. Nothing is buffered meanwhile: whoever is tried next adopts the table anyway.
     fn quarantine(&self, error: &CallError) {
-        let until = self.now_ms() + HALF_OPEN_AFTER.as_millis() as u64;
-        if self.quarantined_until_ms.swap(until, SeqCst) == 0 {
-            tracing::error!(%error, "a strategy failed too often and is quarantined; the fallback decides");
+        let mut quarantines = self.quarantines.lock();
+        // Several shards may fail at once, and a trial may fail before it decides.
+        if !self.is_quarantined() || self.half_open_is_due() {
+            let now_ms = self.now_ms();
+            let until_ms = quarantines.begin(now_ms);
+            self.quarantined_until_ms.store(until_ms, SeqCst);
+            let seconds = until_ms.saturating_sub(now_ms) / 1_000;
+            tracing::error!(%error, seconds, "a strategy failed too often and is quarantined; the fallback decides");
         }
+        drop(quarantines);
         self.wants.store(self.staging_wants.load(SeqCst), SeqCst);
     }
 

@@ -27,6 +27,8 @@ pub struct SlotFigures {
     pub strategy: Option<StrategyIdentity>,
     /// Whether the fallback decides because the strategy failed too often.
     pub quarantined: bool,
+    /// How long it is until a quarantined strategy is tried again, in milliseconds.
+    pub half_open_in_ms: Option<u64>,
     /// Flips since the slot exists.
     pub flips: u64,
     /// The last swap.
@@ -71,6 +73,7 @@ impl<K: Kind> Slot<K> {
         SlotFigures {
             strategy: history.active.as_ref().map(|strategy| strategy.identity().clone()),
             quarantined,
+            half_open_in_ms: shared.half_open_in_ms(),
             flips: history.flips,
             last_swap: history.last.clone(),
             hooks,

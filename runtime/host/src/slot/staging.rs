@@ -92,7 +92,8 @@ impl<K: Kind> Shared<K> {
                 tracing::warn!(shard = index, error = %source, "a stored state made an instance fail; it starts without");
                 self.stage_once(index, strategy, seed, None, times)
             }
-            (Err(error), Some((name, _))) if matches!(&error, HostError::Call { source, .. } if !source.is_starved()) => {
+            (Err(error), Some((name, _))) if matches!(&error, HostError::Call { source, .. } if !source.is_starved()) =>
+            {
                 self.host.rejected_states().extend([name]);
                 Err(error)
             }

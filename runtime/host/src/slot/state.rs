@@ -112,9 +112,9 @@ impl<K: Kind> Shared<K> {
         let stored = kept.is_none() && exported.is_none() && is_empty;
         let state = match kept {
             Some(kept) => kept,
-            None if stored => {
-                order.states.and_then(|store| store.load(&self.shard_name(index), &order.strategy.plugin().manifest().name))
-            }
+            None if stored => order
+                .states
+                .and_then(|store| store.load(&self.shard_name(index), &order.strategy.plugin().manifest().name)),
             None => exported.cloned(),
         };
         let state = state.filter(|state| state.format == *format)?;

@@ -16,8 +16,11 @@ use super::{
     state::State,
 };
 use crate::{
-    HostError, Progress, Strategy, SwapOrder, gauges::GenerationGuard, kind::Kind, policy::Chore,
-    quarantine::FailureWindow,
+    HostError, Progress, Strategy, SwapOrder,
+    gauges::GenerationGuard,
+    kind::Kind,
+    policy::Chore,
+    quarantine::{FailureWindow, Quarantines},
 };
 
 /// A call in progress ends within its wall cap; whoever holds a shard longer than this is broken, and the swap gives up.
@@ -54,6 +57,7 @@ impl<K: Kind> Slot<K> {
             return Ok(SwapReport { unchanged: true, ..SwapReport::default() });
         }
         let Replaced { report, exported } = shared.replace_all(order, true)?;
+        *shared.quarantines.lock() = Quarantines::default();
         shared.keep(shared.active().as_ref(), order, exported);
         let mut history = shared.history.lock();
         history.active = Some(strategy.clone());

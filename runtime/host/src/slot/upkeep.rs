@@ -147,7 +147,7 @@ impl<K: Kind> Shared<K> {
         }
     }
 
-    fn half_open_is_due(&self) -> bool {
+    pub(super) fn half_open_is_due(&self) -> bool {
         let until = self.quarantined_until_ms.load(Relaxed);
         until != 0 && self.now_ms() >= until
     }
@@ -166,6 +166,7 @@ impl<K: Kind> Shared<K> {
         let Some(strategy) = active else { return };
         match self.replace_all(&SwapOrder::new(&strategy, seed), false) {
             Ok(_) => {
+                self.quarantines.lock().trial(self.now_ms());
                 for shard in &self.shards {
                     shard.cell.lock().window.half_open();
                 }

@@ -4,9 +4,12 @@
   (import "switchyard:lifecycle/host@0.1.0" "log" (func $log (param i32 i32 i32)))
   (import "switchyard:lifecycle/host@0.1.0" "count" (func $count (param i32 i64)))
   (memory (export "memory") 16)
+  (table $functions 1 funcref)
   (global $heap (mut i32) (i32.const 65536))
   ;; Calls of `store`: a hostile guest can wait until the self-test is over.
   (global $stores (mut i64) (i64.const 0))
+  ;; What time it is, where a kind's hooks say so.
+  (global $now (mut i64) (i64.const 0))
   ;; What a fixture with a state remembers.
   (global $known (mut i64) (i64.const 0))
 
@@ -52,6 +55,7 @@
     (param $now i64) (param $id i64) (param $namespace i32) (param $size i32)
     (param i32 i64) (param i32 i32 i32) (param $backlog i32) (param $length i32) (result i32)
     (global.set $stores (i64.add (global.get $stores) (i64.const 1)))
+    (global.set $now (local.get $now))
     ;; begin store
     ;; end store
     (call $forget)

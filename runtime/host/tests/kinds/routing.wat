@@ -6,6 +6,7 @@
     (i32.store (i32.const 1028) (i32.const 1056))
     (i32.store (i32.const 1032) (i32.const 1))
     (i32.store (i32.const 1056) (i32.load (local.get $candidates)))
+    (global.set $now (local.get 0))
     ;; begin call
     ;; end call
     (call $forget)

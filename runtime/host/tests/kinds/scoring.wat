@@ -1,5 +1,6 @@
   (func (export "switchyard:scoring/scoring@0.1.0#score") (param i64 i32 i32) (result i32)
     (global.set $stores (i64.add (global.get $stores) (i64.const 1)))
+    (global.set $now (local.get 0))
     ;; begin call
     ;; end call
     (call $forget)

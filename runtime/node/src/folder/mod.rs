@@ -13,3 +13,6 @@ pub(crate) use cache::CacheSize;
 pub(crate) use data::{DataFolder, Records};
 pub(crate) use identity::Identity;
 pub(crate) use states::{StateOwner, States};
+
+#[cfg(test)]
+mod damage_tests;

@@ -107,7 +107,10 @@ impl States {
     /// Keeps a state: it is whole or as it was before, also after a power loss. One that is too large is not kept.
     pub(crate) fn write(&self, owner: &StateOwner, state: &State) -> io::Result<()> {
         if state.bytes.len() > STATE_BYTES_MAX {
-            return Err(io::Error::other(format!("it has {} bytes: at most {STATE_BYTES_MAX} are kept", state.bytes.len())));
+            return Err(io::Error::other(format!(
+                "it has {} bytes: at most {STATE_BYTES_MAX} are kept",
+                state.bytes.len()
+            )));
         }
         let mut header = serde_json::to_vec(&Header { owner: owner.clone(), format: state.format.clone() })?;
         header.push(b'\n');

@@ -111,7 +111,12 @@ impl Reconciler {
                 failed.told = false;
             }
             record.actual.probation = self.trial();
+            // After a start it has run well before, and whoever goes back to it need not wait for that again.
+            let is_healthy = record.actual.healthy.as_ref().is_some_and(|healthy| healthy.same_content(&wanted));
             record.actual.active = Some(wanted);
+            if is_healthy {
+                record.note_trusted();
+            }
         });
     }
 

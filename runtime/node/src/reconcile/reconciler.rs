@@ -127,7 +127,7 @@ impl Reconciler {
             Step::Relabel(wanted) => self.relabel(wanted).await,
             Step::Clear(slot) => self.clear(slot).await,
             Step::Confirm(slot) => self.confirm(slot).await,
-            Step::Suspend(slot) => self.suspend(&slot),
+            Step::Suspend(slot) => self.suspend(&slot).await,
             Step::Resume(slot) => self.shared.update_slot(&slot, |record| record.actual.probation = self.trial()),
             Step::Refuse(wanted) => self.refuse(wanted),
             Step::Forget(slot) => self.shared.update(|state| drop(state.slots.remove(&slot))),

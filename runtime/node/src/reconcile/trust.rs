@@ -2,13 +2,21 @@ use std::{collections::BTreeSet, io, sync::Arc};
 
 use switchyard_plan::{DesiredSlot, DesiredState};
 use switchyard_types::{SlotId, Stage, StageFailure};
+use tokio::task::spawn_blocking;
 
 use super::{Probation, Reconciler, reconciler::write};
 use crate::shared::{SlotRecord, Told};
 
 impl Reconciler {
     /// The same content under another name or generation: the record says so, and so does the disk if it holds it.
+    ///
+    /// A quarantined version that somebody asks for again is tried again at once.
     pub(super) async fn relabel(&self, wanted: DesiredSlot) {
+        if let Some(handle) = self.shared.slots.get(&wanted.slot).cloned()
+            && let Err(error) = spawn_blocking(move || handle.retry()).await
+        {
+            tracing::error!(slot = %wanted.slot, %error, "a quarantined strategy is not tried again yet");
+        }
         let healthy = self.shared.update_slot(&wanted.slot, |record| {
             record.staged = Some(wanted.version());
             record.actual.active = Some(wanted.clone());
@@ -36,13 +44,17 @@ impl Reconciler {
         }
     }
 
-    pub(super) fn suspend(&self, slot: &SlotId) {
+    pub(super) async fn suspend(&self, slot: &SlotId) {
+        let handle = self.shared.slots.get(slot).cloned();
+        let figures = spawn_blocking(move || handle.map(|handle| handle.figures())).await.ok().flatten();
+        let retry_in_ms = figures.and_then(|figures| figures.half_open_in_ms);
         self.shared.update_slot(slot, |record| {
             record.actual.probation = Some(Probation::Suspended);
             if let Some(active) = &record.actual.active {
                 let reason = "quarantined before it was healthy: it trapped or missed its budget too often; the built-in \
                               fallback decides in its place";
-                record.note_failure(Told::once(active.version(), StageFailure::new(Stage::Flip, reason)));
+                let told = Told::once(active.version(), StageFailure::new(Stage::Flip, reason));
+                record.note_failure(Told { retry_in_ms, ..told });
             }
         });
     }

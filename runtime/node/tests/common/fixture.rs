@@ -17,6 +17,19 @@ pub(crate) fn caching(bodies: &[(&str, &str)]) -> Vec<u8> {
     encode(&text, &runtime.join("../sdk/wit"))
 }
 
+/// Counts its stores, also over instances, and shows the count as its own counter. `store` is done at every one.
+pub(crate) fn remembers(version: u32, store: &str) -> Vec<u8> {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/tests/hostile/remembers.wat");
+    let text = fs::read_to_string(fixture).unwrap();
+    let version = format!("(i32.store8 (i32.const 2064) (i32.const {}))", 48 + version);
+    let mut bodies = vec![("describe", version.as_str()), ("store", store)];
+    for part in text.split(";; begin ").skip(1) {
+        let (name, rest) = part.split_once('\n').unwrap();
+        bodies.push((name, rest.split_once(";; end").unwrap().0));
+    }
+    caching(&bodies)
+}
+
 /// Takes its time to be configured: a good part of a second of every instance's budget.
 pub(crate) fn slow() -> Vec<u8> {
     let body = "(local $left i64) (local.set $left (i64.const 100000000))
