@@ -160,7 +160,7 @@ mod tests {
         check(u32::MAX, u64::MAX, "more addresses than a process has: allow at most 8128");
         check(5_000, 65_530, "raise vm.max_map_count to 120000");
         assert_eq!(check_size(320, 256, 65_530), Ok(()));
-        let error = running(Class::Native, 1_000_000).err().expect("it is refused").to_string();
+        let error = running(Class::Native, 1_000_000).expect_err("it is refused").to_string();
         assert!(error.starts_with("1000000 instances at once need more addresses"), "{error}");
     }
 

@@ -1,7 +1,7 @@
 //! Hostile plugins of the kinds beside caching: each is contained, the fallback answers, and what the engine holds is adopted by
 //! the next instance.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]
 
 mod support;
 

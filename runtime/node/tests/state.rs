@@ -55,6 +55,9 @@ async fn with_history() -> (Fleet, Digest) {
     (fleet, digest)
 }
 
+/// What becomes of a file's bytes.
+type Damage<'a> = dyn Fn(&[u8]) -> Vec<u8> + 'a;
+
 /// Starts the node alone and says what its instances know.
 async fn known_at_start(fleet: &Fleet, digest: Digest) -> u64 {
     let node = fleet.start(None).await;
@@ -77,7 +80,7 @@ async fn a_damaged_or_foreign_state_is_passed_over() {
     let good: Vec<_> = files(&fleet).into_iter().map(|file| (fs::read(&file).unwrap(), file)).collect();
     let (other, _) = with_history().await;
     let foreign = fs::read(&files(&other)[0]).unwrap();
-    let damages: [&dyn Fn(&[u8]) -> Vec<u8>; 4] = [
+    let damages: [&Damage<'_>; 4] = [
         &|bytes| bytes[..bytes.len() / 2].to_vec(),
         &|bytes| bytes.iter().enumerate().map(|(at, byte)| byte ^ u8::from(at + 1 == bytes.len())).collect(),
         &|_| Vec::new(),

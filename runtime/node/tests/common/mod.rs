@@ -136,6 +136,11 @@ impl Fleet {
         self.run(NodeConfig { cache_budget, cache_shards, ..self.config() }, None).await
     }
 
+    /// With a cache of this size.
+    pub(crate) async fn start_with_cache(&self, budget: Budget, upstream: Option<Upstream>) -> Running {
+        self.run(NodeConfig { cache_budget: Some(budget), ..self.config() }, upstream).await.unwrap()
+    }
+
     fn config(&self) -> NodeConfig {
         NodeConfig {
             data_dir: self.data().to_owned(),
