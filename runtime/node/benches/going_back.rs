@@ -7,12 +7,12 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use common::{Fleet, Running};
 use serde_json::json;
 use switchyard_host::caching::{Budget, Unit};
-use switchyard_types::Digest;
+use switchyard_types::{Digest, SlotStatus};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -34,22 +34,28 @@ async fn main() {
     fill(&node).await;
     let s3fifo = fleet.declare_plugin("sessions", "caching-s3fifo", json!({})).await;
     node.until_healthy(s3fifo).await;
+    returns(&mut fleet, &node, [lru, s3fifo], "nobody asks").await;
     let load = tokio::spawn(keep_filling(node.handle.listeners()["resp"]));
-    let (mut told, mut whole) = (Vec::new(), Vec::new());
-    for turn in 0..RETURNS {
-        let wanted = if turn % 2 == 0 { lru } else { s3fifo };
-        let (told_ms, whole_ms) = go_back(&mut fleet, &node, wanted).await;
-        told.push(told_ms);
-        whole.push(whole_ms);
-    }
+    returns(&mut fleet, &node, [lru, s3fifo], "a client stores as fast as it can").await;
     load.abort();
-    println!("{RETURNS} returns with {ENTRIES} entries, under load, in ms:");
-    print("going_back_ms", &mut told);
-    print("from the change in the store", &mut whole);
     node.stop().await;
 }
 
-async fn go_back(fleet: &mut Fleet, node: &Running, wanted: Digest) -> (f64, f64) {
+async fn returns(fleet: &mut Fleet, node: &Running, versions: [Digest; 2], load: &str) {
+    let (mut told, mut whole, mut stages) = (Vec::new(), Vec::new(), BTreeMap::<String, Vec<f64>>::new());
+    for turn in 0..RETURNS {
+        let (slot, whole_ms) = go_back(fleet, node, versions[turn % 2]).await;
+        told.push(slot.going_back_ms.unwrap());
+        whole.push(whole_ms);
+        slot.staging_ms.into_iter().for_each(|(stage, ms)| stages.entry(stage).or_default().push(ms));
+    }
+    println!("{RETURNS} returns with {ENTRIES} entries while {load}, in ms:");
+    print("going_back_ms", &mut told);
+    print("from the change in the store", &mut whole);
+    stages.iter_mut().for_each(|(stage, times_ms)| print(&format!("  of it {stage}"), times_ms));
+}
+
+async fn go_back(fleet: &mut Fleet, node: &Running, wanted: Digest) -> (SlotStatus, f64) {
     let since = Instant::now();
     fleet.declare("sessions", wanted, json!({})).await;
     let slot = node
@@ -57,7 +63,7 @@ async fn go_back(fleet: &mut Fleet, node: &Running, wanted: Digest) -> (f64, f64
         .await;
     let whole_ms = since.elapsed().as_secs_f64() * 1_000.0;
     assert!(!slot.staging_ms.contains_key("compile"), "it was warm: {:?}", slot.staging_ms);
-    (slot.going_back_ms.unwrap(), whole_ms)
+    (slot, whole_ms)
 }
 
 async fn fill(node: &Running) {

@@ -127,8 +127,7 @@ impl<K: Kind> Shared<K> {
             staged.push(self.stage(index, strategy, shard_seed(seed, index), inherited, &mut times)?);
         }
         let adopted = staged.iter().map(|staged| staged.adopted).sum();
-        order.progress.enter(Stage::Flip);
-        let Flipped { flip_ms, old } = self.flip(strategy, seed, wants, staged)?;
+        let Flipped { flip_ms, old } = self.flip(order, wants, staged)?;
         times.timed(Stage::Drain, || drop(old));
         let staging_ms = times.with_flip(flip_ms);
         Ok(Replaced { report: SwapReport { unchanged: false, flip_ms, export_ms, adopted, staging_ms }, exported })
@@ -136,15 +135,12 @@ impl<K: Kind> Shared<K> {
 
     /// Every shard passes to its new instance while all are locked, so no two decisions of one moment come from two
     /// versions. Holding the locks is the only time during which nobody decides.
-    fn flip(
-        &self,
-        strategy: &Strategy,
-        seed: u64,
-        wants: u64,
-        mut staged: Vec<Staged<K>>,
-    ) -> Result<Flipped<K>, HostError> {
+    fn flip(&self, order: &SwapOrder<'_>, wants: u64, mut staged: Vec<Staged<K>>) -> Result<Flipped<K>, HostError> {
+        let &SwapOrder { strategy, seed, .. } = order;
         let table = self.table.upgrade().ok_or_else(|| swap_error(Stage::Flip, "the engine is gone"))?;
         let Locked { since, mut cells } = self.lock_when_caught_up(&mut staged)?;
+        // Not before: until the locks are held, the new instances learn what the old ones have decided meanwhile.
+        order.progress.enter(Stage::Flip);
         for (index, (cell, staged)) in cells.iter_mut().zip(&mut staged).enumerate() {
             self.finish(cell, &table, index, &mut staged.instance)?;
         }
