@@ -35,6 +35,9 @@ struct Applied {
     #[serde(rename = "resourceVersion")]
     resource_version: Option<u64>,
     generation: Option<Generation>,
+    /// What the server finds odd about it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 pub(crate) fn run(verb: &Apply, global: &Global) -> Result<()> {
@@ -47,6 +50,11 @@ pub(crate) fn run(verb: &Apply, global: &Global) -> Result<()> {
     let client = Client::new(global)?;
     let applied = block_on(apply_all(&client, &documents, verb.dry_run));
     let applied = applied.map_err(|error| in_file(error, shown)).with_context(|| shown.to_owned())?;
+    for Applied { kind, name, warnings, .. } in &applied {
+        for warning in warnings {
+            eprintln!("warning: {kind} {name}: {}", output::inert(warning));
+        }
+    }
     output::print(global.output, &applied, |applied| Ok(show(applied)))
 }
 
@@ -107,7 +115,8 @@ async fn apply_one(client: &Client, document: &Declaration, dry_run: bool) -> Re
         Some(_) => "replaced",
     };
     let (kind, name) = (document.word(), document.name().to_owned());
-    Ok(Applied { kind, name, result, resource_version: after.resource_version, generation: after.generation() })
+    let (generation, warnings) = (after.generation(), after.warnings().to_vec());
+    Ok(Applied { kind, name, result, resource_version: after.resource_version, generation, warnings })
 }
 
 fn show(applied: &[Applied]) -> String {

@@ -1,6 +1,8 @@
 use clap::{Args, Parser, Subcommand};
 
-use crate::{alerts, apply, delete, dev, get, node, output::Format, plugin, replay, score, tasks};
+use crate::{
+    alerts, apply, delete, dev, events, get, node, output::Format, plugin, replay, score, server, tasks, wait,
+};
 
 const AFTER_HELP: &str = "\
 Exit status: 0 done, 1 failed or refused, 2 the command line is not valid.
@@ -22,7 +24,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub(crate) struct Global {
-    /// How results are printed: table or json
+    /// How results are printed: table, wide (more columns) or json
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, hide_possible_values = true)]
     pub(crate) output: Format,
     /// The server's address, for example http://127.0.0.1:7070
@@ -37,9 +39,11 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Run a server and one node in this process; nothing else is needed
-    Dev(dev::Dev),
-    /// Run one node alone, from its last healthy set
-    Node(node::NodeVerb),
+    Dev(Box<dev::Dev>),
+    /// Run a server of a fleet, on a store of its own or on an etcd that several servers share
+    Server(server::ServerVerb),
+    /// Run a node: of a fleet that it joins, or alone from what it last ran well
+    Node(Box<node::NodeVerb>),
     /// Read WebAssembly on standard input and write machine code on standard output, within limits
     #[command(hide = true)]
     CompileWorker,
@@ -52,6 +56,10 @@ pub(crate) enum Verb {
     Apply(apply::Apply),
     /// List plugins, strategies, routes or nodes, or show one
     Get(get::Get),
+    /// List what happened on the nodes, the last 10,000 events, or go on with what happens
+    Events(events::Events),
+    /// Wait until a strategy decides on the nodes that should run it
+    Wait(wait::Wait),
     /// Delete a strategy (its slot goes to the next one that matches, else to the built-in fallback) or a route
     Delete(delete::Delete),
     /// Play recorded traces through strategies and print hit ratios
@@ -65,6 +73,8 @@ pub(crate) enum Verb {
     Alerts(alerts::Alerts),
     /// Show how well a node is: its score, what it is made of and what is wrong
     Score(score::ScoreVerb),
+    /// After the store was restored from a backup: have nodes follow it although they have seen newer generations
+    RaiseEpoch,
     /// Ask the server how it is
     Health,
 }

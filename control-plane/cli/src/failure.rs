@@ -19,7 +19,7 @@ impl std::error::Error for UsageError {}
 /// Says on standard error what went wrong, as text or as JSON, and which exit status that is.
 pub(crate) fn report(error: &anyhow::Error, format: Format) -> ExitCode {
     match format {
-        Format::Table => eprintln!("error: {}", text(error)),
+        Format::Table | Format::Wide => eprintln!("error: {}", text(error)),
         Format::Json => eprintln!("{}", json(error)),
     }
     ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })

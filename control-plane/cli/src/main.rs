@@ -1,6 +1,6 @@
-//! The one binary: `switchyard`. It starts the parts (`dev`, `node`), talks to a server like any other client (`apply`,
-//! `get`, `delete`, `health`, `plugin push`), asks a node (`alerts`, `score`), and gives authors the host itself on their laptop (`plugin new`, `plugin
-//! build`, `plugin check`, `replay`).
+//! The one binary: `switchyard`. It starts the parts (`dev`, `server`, `node`), talks to a server like any other client (`apply`,
+//! `get`, `events`, `wait`, `delete`, `health`, `plugin push`), asks a node (`alerts`, `score`), and gives authors the host itself on
+//! their laptop (`plugin new`, `plugin build`, `plugin check`, `replay`).
 //!
 //! What this is not: a place for behaviour that a library could have. A verb parses, calls, and prints.
 //!
@@ -16,6 +16,8 @@ mod compile;
 mod context;
 mod delete;
 mod dev;
+mod epoch;
+mod events;
 mod failure;
 mod files;
 mod get;
@@ -31,9 +33,13 @@ mod progress;
 mod replay;
 mod runtime;
 mod score;
+mod secret;
+mod server;
 mod shutdown;
 mod table;
 mod tasks;
+mod token;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -59,15 +65,19 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.verb {
         Verb::Dev(verb) => dev::run(verb, global),
         Verb::Node(verb) => node::run(verb, global),
+        Verb::Server(verb) => server::run(verb, global),
         Verb::CompileWorker => Ok(()),
         Verb::Plugin { verb } => plugin::run(verb, global),
         Verb::Apply(verb) => apply::run(verb, global),
         Verb::Get(verb) => get::run(verb, global),
+        Verb::Events(verb) => events::run(verb, global),
+        Verb::Wait(verb) => wait::run(verb, global),
         Verb::Delete(verb) => delete::run(verb, global),
         Verb::Replay(verb) => replay::run(verb, global),
         Verb::Tasks { verb } => tasks::run(verb, global),
         Verb::Alerts(verb) => alerts::run(verb, global),
         Verb::Score(verb) => score::run(verb, global),
+        Verb::RaiseEpoch => epoch::run(global),
         Verb::Health => health::run(global),
     }
 }

@@ -9,6 +9,8 @@ use serde::Serialize;
 pub(crate) enum Format {
     /// For people
     Table,
+    /// For people who look for a fault: with more columns, where there are more
+    Wide,
     /// One JSON value
     Json,
 }
@@ -21,7 +23,7 @@ pub(crate) fn print<T: Serialize + ?Sized>(
 ) -> Result<()> {
     match format {
         Format::Json => line(&serde_json::to_string(value).context("the result cannot be written as JSON")?),
-        Format::Table => line(&table(value)?),
+        Format::Table | Format::Wide => line(&table(value)?),
     }
 }
 

@@ -57,7 +57,13 @@ impl Admin {
     pub fn from_context(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
         let Credentials { server, token } = serde_json::from_str(&text)?;
-        Ok(Self { http: Client::builder().timeout(ANSWER_DEADLINE).no_proxy().build()?, server, token })
+        Self::new(&server, &token)
+    }
+
+    /// Of this server, with this token.
+    pub fn new(server: &str, token: &str) -> Result<Self> {
+        let http = Client::builder().timeout(ANSWER_DEADLINE).no_proxy().build()?;
+        Ok(Self { http, server: server.to_owned(), token: token.to_owned() })
     }
 
     /// The same server with another token.

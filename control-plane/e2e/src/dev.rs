@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
-use switchyard_types::{Digest, NodeStatus, SlotStatus, StrategyKind};
+use switchyard_types::{Digest, Generation, NodeStatus, SlotStatus, StrategyKind};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
@@ -116,9 +116,14 @@ impl Dev {
     }
 
     /// Declares that this plugin decides. It does so later, by itself.
-    pub async fn declare(&self, plugin: &Published, configuration: Option<Value>) -> Result<()> {
-        self.admin.apply(&caching_strategy(STRATEGY, &plugin.reference, configuration)).await?.accepted()?;
-        Ok(())
+    pub async fn declare(&self, plugin: &Published, configuration: Option<Value>) -> Result<Generation> {
+        self.apply(&caching_strategy(STRATEGY, &plugin.reference, configuration)).await
+    }
+
+    /// Declares a strategy, and gives the generation that it first belongs to.
+    async fn apply(&self, document: &Value) -> Result<Generation> {
+        let declared = self.admin.apply(document).await?.accepted()?;
+        Ok(declared.status.context("the server says nothing of what it has accepted")?.generation)
     }
 
     /// Waits until the cache itself says that this plugin decides: its node reports that only some time later.
@@ -181,16 +186,16 @@ impl Dev {
 
     /// Declares it and waits until it decides and the node says so.
     pub async fn activate(&self, plugin: &Published) -> Result<SlotStatus> {
-        self.declare(plugin, None).await?;
+        let generation = self.declare(plugin, None).await?;
         self.flipped(plugin).await?;
-        self.active(plugin).await
+        self.reported(&plugin.reference, |slot, _| is_active_since(slot, plugin.digest, generation)).await
     }
 
     /// Declares that this plugin decides for the slots of a kind, and waits until the node says that it does.
     pub async fn activate_for(&self, kind: StrategyKind, plugin: &Published) -> Result<SlotStatus> {
         let document = strategy(kind.as_str(), kind.as_str(), &plugin.reference, None);
-        self.admin.apply(&document).await?.accepted()?;
-        self.slot_reported(kind, &plugin.reference, |slot, _| is_active(slot, plugin.digest)).await
+        let generation = self.apply(&document).await?;
+        self.slot_reported(kind, &plugin.reference, |slot, _| is_active_since(slot, plugin.digest, generation)).await
     }
 
     /// What the node last reported.
@@ -235,6 +240,11 @@ impl Dev {
             Err(error) => format!("{error:#}"),
         }
     }
+}
+
+/// An older report may say the same of an earlier time.
+fn is_active_since(slot: &SlotStatus, digest: Digest, generation: Generation) -> bool {
+    slot.active.as_ref().is_some_and(|active| active.digest == digest && active.generation == generation)
 }
 
 fn is_active(slot: &SlotStatus, digest: Digest) -> bool {

@@ -238,6 +238,6 @@ async fn the_engines_figures_are_series_without_fault() {
     let overview = rig.get("/v1/overview").await;
     assert_eq!(
         (&overview["engines"], &overview["figures"]["cache.misses"]),
-        (&json!(["cache", "gateway", "tasks", "telemetry"]), &json!(1.0))
+        (&json!(["cache", "gateway", "node", "tasks", "telemetry"]), &json!(1.0))
     );
 }

@@ -15,8 +15,11 @@ pub struct ServerConfig {
     pub request_time_max: Duration,
     /// How long an upload may take, sending and checking together. Raise it for authors on slow lines.
     pub upload_time_max: Duration,
-    /// Connections at once. What comes beyond waits to be accepted.
+    /// Connections at once, of which each node that follows through this server holds one. What comes beyond waits to be
+    /// accepted.
     pub connections_max: usize,
+    /// Where other servers and nodes reach this one, `http://HOST:PORT`; none: nobody has to.
+    pub advertise: Option<String>,
 }
 
 impl Default for ServerConfig {
@@ -26,7 +29,8 @@ impl Default for ServerConfig {
             plugins_max: PLUGINS_MAX,
             request_time_max: Duration::from_secs(30),
             upload_time_max: Duration::from_secs(120),
-            connections_max: 256,
+            connections_max: 4_096,
+            advertise: None,
         }
     }
 }

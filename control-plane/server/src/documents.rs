@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
+
 use serde::{Serialize, de::DeserializeOwned};
-use switchyard_store::{ConfigStore, LIST_ENTRIES_MAX, Range, Revision, Versioned};
+use switchyard_store::{ConfigStore, LIST_ENTRIES_MAX, Range, Revision, Snapshot, Versioned};
 use switchyard_types::Page;
 
 use crate::{
@@ -24,6 +26,17 @@ pub(crate) async fn read<T: DeserializeOwned>(
     store.get(key).await?.map(|entry| decode(key, &entry)).transpose()
 }
 
+/// One value of a snapshot; none: there is no such key.
+pub(crate) fn find<T: DeserializeOwned>(snapshot: &Snapshot, key: &str) -> Result<Option<Stored<T>>, Problem> {
+    snapshot.entries.get(key).map(|entry| decode(key, entry)).transpose()
+}
+
+/// Every value of a snapshot under a prefix.
+pub(crate) fn below<T: DeserializeOwned>(snapshot: &Snapshot, prefix: &str) -> Result<Vec<T>, Problem> {
+    let below = snapshot.entries.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
+    below.map(|(key, entry)| decode(key, entry).map(|stored| stored.value)).collect()
+}
+
 /// Part of the values under a prefix as callers see them, in the order of their keys.
 pub(crate) async fn list<T: DeserializeOwned, U>(
     store: &dyn ConfigStore,
@@ -31,8 +44,31 @@ pub(crate) async fn list<T: DeserializeOwned, U>(
     request: &PageRequest,
     shown: impl Fn(Stored<T>) -> U,
 ) -> Result<Page<U>, Problem> {
-    let Page { items, continue_token } = page(store, prefix, request).await?;
-    Ok(Page { items: items.into_iter().map(shown).collect(), continue_token })
+    let Page { items, continue_token, resource_version } = page(store, prefix, request).await?;
+    Ok(Page { items: items.into_iter().map(shown).collect(), continue_token, resource_version })
+}
+
+/// Part of the entries under a prefix, as they are stored.
+pub(crate) struct RawPage {
+    pub(crate) entries: BTreeMap<String, Versioned>,
+    pub(crate) next: Option<String>,
+    /// At which they were read.
+    pub(crate) revision: Revision,
+}
+
+/// Part of the entries under a prefix, unread.
+pub(crate) async fn raw(store: &dyn ConfigStore, prefix: &str, request: &PageRequest) -> Result<RawPage, Problem> {
+    let after = request.after.as_ref().map(|after| format!("{prefix}{after}"));
+    // One more than is wanted tells whether this is the last page.
+    let range = Range { prefix, after: after.as_deref(), limit: request.limit + 1 };
+    let Snapshot { mut entries, revision } = store.list(range).await?;
+    let mut next = None;
+    if entries.len() > request.limit {
+        entries.pop_last();
+        let last = entries.keys().next_back().and_then(|key| key.strip_prefix(prefix));
+        next = last.map(paging::encode);
+    }
+    Ok(RawPage { entries, next, revision })
 }
 
 async fn page<T: DeserializeOwned>(
@@ -40,18 +76,9 @@ async fn page<T: DeserializeOwned>(
     prefix: &str,
     request: &PageRequest,
 ) -> Result<Page<Stored<T>>, Problem> {
-    let after = request.after.as_ref().map(|after| format!("{prefix}{after}"));
-    // One more than is wanted tells whether this is the last page.
-    let range = Range { prefix, after: after.as_deref(), limit: request.limit + 1 };
-    let mut entries = store.list(range).await?.entries;
-    let mut continue_token = None;
-    if entries.len() > request.limit {
-        entries.pop_last();
-        let last = entries.keys().next_back().and_then(|key| key.strip_prefix(prefix));
-        continue_token = last.map(paging::encode);
-    }
+    let RawPage { entries, next: continue_token, revision } = raw(store, prefix, request).await?;
     let items = entries.iter().map(|(key, entry)| decode(key, entry)).collect::<Result<_, _>>()?;
-    Ok(Page { items, continue_token })
+    Ok(Page { items, continue_token, resource_version: Some(revision.0) })
 }
 
 /// Every value under a prefix.
@@ -87,7 +114,7 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Problem> {
 }
 
 /// What the store holds was written by this server or one like it: another shape is our fault, not the caller's.
-fn decode<T: DeserializeOwned>(key: &str, entry: &Versioned) -> Result<Stored<T>, Problem> {
+pub(crate) fn decode<T: DeserializeOwned>(key: &str, entry: &Versioned) -> Result<Stored<T>, Problem> {
     let value = serde_json::from_slice(&entry.value)
         .map_err(|error| Problem::internal(format!("the stored value of {key} cannot be read: {error}")))?;
     Ok(Stored { value, revision: entry.revision })

@@ -3,8 +3,12 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use parking_lot::Mutex;
 use switchyard_types::ErrorCode;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 
 use crate::problem::Problem;
 
@@ -48,9 +52,47 @@ impl Drop for Place<'_> {
     }
 }
 
+/// Lets so many through in a second, and as many at once after a second of rest.
+pub(crate) struct Pace {
+    per_second: f64,
+    /// How many may pass now, and when that was counted.
+    free: Mutex<(f64, Instant)>,
+}
+
+impl Pace {
+    pub(crate) fn new(per_second: u32) -> Self {
+        let per_second = f64::from(per_second);
+        Self { per_second, free: Mutex::new((per_second, Instant::now())) }
+    }
+
+    /// Whether one may pass now.
+    pub(crate) fn try_pass(&self) -> bool {
+        let mut free = self.free.lock();
+        let now = Instant::now();
+        let earned = now.duration_since(free.1).as_secs_f64() * self.per_second;
+        *free = ((free.0 + earned).min(self.per_second), now);
+        let passes = free.0 >= 1.0;
+        if passes {
+            free.0 -= 1.0;
+        }
+        passes
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pace_is_kept_over_any_second() {
+        let pace = Pace::new(50);
+        let passed = || (0..200).filter(|_| pace.try_pass()).count();
+        assert_eq!((passed(), passed()), (50, 0));
+        tokio::time::advance(std::time::Duration::from_millis(100)).await;
+        assert_eq!(passed(), 5);
+        tokio::time::advance(std::time::Duration::from_secs(100)).await;
+        assert_eq!(passed(), 50);
+    }
 
     #[tokio::test]
     async fn a_full_gate_lets_wait_and_then_turns_away() {

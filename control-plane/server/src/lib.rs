@@ -8,17 +8,24 @@
 //! Start reading at [`Server`]. `registry.rs` is the way of a plugin, `declarations.rs` that of a strategy, `workshop.rs`
 //! what both are tried in; `http/` only extracts, calls and maps.
 
+mod blobs;
 mod config;
 mod declarations;
 mod documents;
 mod fleet;
 mod gate;
 mod http;
+pub mod key;
+mod lead;
+mod leader;
 mod paging;
+mod peers;
 mod problem;
 mod registry;
+mod reports;
 mod schema;
 mod server;
+mod streams;
 pub mod token;
 mod workshop;
 

@@ -5,7 +5,7 @@ use crate::problem::Problem;
 /// Entries of a page unless the caller says otherwise.
 const LIMIT_DEFAULT: usize = 100;
 /// Entries of a page at most.
-const LIMIT_MAX: usize = 500;
+pub(crate) const LIMIT_MAX: usize = 500;
 /// Characters of a `continue` token: twice those of the longest key.
 const TOKEN_CHARS_MAX: usize = 2 * switchyard_store::KEY_BYTES_MAX;
 
@@ -23,22 +23,28 @@ pub(crate) struct PageRequest {
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
     /// Entries wanted, 1 to 500; 100 unless given.
-    limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
     /// From an earlier answer's `continue`: what comes after it.
     #[serde(rename = "continue")]
     #[param(rename = "continue")]
-    continue_token: Option<String>,
+    pub(crate) continue_token: Option<String>,
 }
 
 impl PageRequest {
     pub(crate) fn parse(query: PageQuery) -> Result<Self, Problem> {
-        let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
-        if !(1..=LIMIT_MAX).contains(&limit) {
-            return Err(Problem::invalid(format_args!("limit is {limit}: expected 1 to {LIMIT_MAX}")));
-        }
+        let limit = limit(query.limit)?;
         let after = query.continue_token.as_deref().map(decode).transpose()?;
         Ok(Self { limit, after })
     }
+}
+
+/// How many entries a caller gets who wants so many.
+pub(crate) fn limit(wanted: Option<usize>) -> Result<usize, Problem> {
+    let limit = wanted.unwrap_or(LIMIT_DEFAULT);
+    if (1..=LIMIT_MAX).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Problem::invalid(format_args!("limit is {limit}: expected 1 to {LIMIT_MAX}")))
 }
 
 /// The token that continues after `key`. It holds a place, not a position in a copy: it stays good however long the

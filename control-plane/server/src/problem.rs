@@ -2,6 +2,7 @@ use std::fmt;
 
 use switchyard_host::HostError;
 use switchyard_store::{BlobError, StoreError};
+use switchyard_sync::WriteError;
 use switchyard_types::{ApiError, ErrorCode, Stage, StageFailure};
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -57,12 +58,39 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Conflict { .. } => Self::conflict("it has changed since it was read: read it again and repeat"),
-            // The keys and values are ours: a caller cannot make them wrong.
-            StoreError::Invalid(_) | StoreError::Unsupported(_) | StoreError::Locked { .. } => Self::internal(error),
+            // The keys, values and leases are ours: a caller cannot make them wrong.
+            StoreError::Invalid(_)
+            | StoreError::Locked { .. }
+            | StoreError::Compacted { .. }
+            | StoreError::LeaseEnded => Self::internal(error),
+            StoreError::Full(_) => {
+                let message = "the store is full and takes no writes: nothing was changed; its operator must make room \
+                               (docs/operating.md, \"A full store\"), and it goes on by itself then";
+                Self { cause: Some(error.into()), ..Self::new(ErrorCode::StoreFull, message) }
+            }
+            StoreError::Busy => {
+                Self::new(ErrorCode::Busy, "the store is asked too much at once; try again in a moment")
+            }
+            StoreError::Foreign(_) => {
+                let message = format!("the store cannot be used: {error}");
+                Self::new(ErrorCode::Unavailable, message)
+            }
             StoreError::Unavailable(_) => {
                 let message = "the store does not answer; whether a change was made is unknown: read it back";
                 Self { cause: Some(error.into()), ..Self::new(ErrorCode::Unavailable, message) }
             }
+        }
+    }
+}
+
+impl From<WriteError<Self>> for Problem {
+    fn from(error: WriteError<Self>) -> Self {
+        match error {
+            WriteError::Refused(problem) => problem,
+            WriteError::Store(error) => error.into(),
+            WriteError::Contended => Self::conflict(format_args!("{error}: try again")),
+            WriteError::Seal(_) => Self::new(ErrorCode::Untrusted, &error),
+            WriteError::Key(_) => Self::internal(error),
         }
     }
 }

@@ -2,13 +2,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use semver::Version;
-use switchyard_store::{BlobStore, ConfigStore, Operation, Precondition, StoreError, Transaction, keyspace};
+use switchyard_store::{ConfigStore, Operation, Precondition, StoreError, Transaction, keyspace};
 use switchyard_types::{Digest, Page, PluginManifest, PluginName, PluginRef, Stage};
 
 use crate::{
+    blobs::Blobs,
     documents::{self, Stored},
     paging::PageRequest,
     problem::Problem,
+    token::Role,
     workshop::Workshop,
 };
 
@@ -24,18 +26,13 @@ pub(crate) enum Published {
 /// The published plugins. A name and version stand for one digest for ever.
 pub(crate) struct Registry {
     store: Arc<dyn ConfigStore>,
-    blobs: BlobStore,
+    blobs: Blobs,
     workshop: Arc<Workshop>,
     plugins_max: usize,
 }
 
 impl Registry {
-    pub(crate) fn new(
-        store: Arc<dyn ConfigStore>,
-        blobs: BlobStore,
-        workshop: Arc<Workshop>,
-        plugins_max: usize,
-    ) -> Self {
+    pub(crate) fn new(store: Arc<dyn ConfigStore>, blobs: Blobs, workshop: Arc<Workshop>, plugins_max: usize) -> Self {
         Self { store, blobs, workshop, plugins_max }
     }
 
@@ -117,8 +114,9 @@ impl Registry {
         }
     }
 
-    pub(crate) async fn blob(&self, digest: &Digest) -> Result<Bytes, Problem> {
-        Ok(self.blobs.get(digest).await?)
+    /// The bytes of a plugin. For another server only what this one has: it asks everybody itself.
+    pub(crate) async fn blob(&self, digest: &Digest, role: Role) -> Result<Bytes, Problem> {
+        Ok(if role == Role::Peer { self.blobs.own(digest).await? } else { self.blobs.get(digest).await? })
     }
 
     async fn find_version(

@@ -1,10 +1,10 @@
 use std::{collections::VecDeque, sync::Arc};
 
+use crate::blobs::Blobs;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::Value;
 use switchyard_host::{Host, HostError, Plugin};
-use switchyard_store::BlobStore;
 use switchyard_types::{Digest, Limits, PluginManifest, Stage};
 use tokio::task::spawn_blocking;
 
@@ -28,14 +28,14 @@ pub(crate) struct Tool {
 /// Where plugins and strategies are tried before anybody else sees them.
 pub(crate) struct Workshop {
     host: Host,
-    blobs: BlobStore,
+    blobs: Blobs,
     gate: Gate,
     /// Used last at the back.
     loaded: Mutex<VecDeque<(Digest, Arc<Tool>)>>,
 }
 
 impl Workshop {
-    pub(crate) fn new(host: Host, blobs: BlobStore) -> Self {
+    pub(crate) fn new(host: Host, blobs: Blobs) -> Self {
         let gate = Gate::new("too many plugins are being tried", TRIALS_MAX, TRIALS_WAITING_MAX);
         Self { host, blobs, gate, loaded: Mutex::default() }
     }

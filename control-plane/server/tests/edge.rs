@@ -22,7 +22,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// Every route: what the OpenAPI document must list, no more and no less.
-const ROUTES: [(&str, &str); 18] = [
+const ROUTES: [(&str, &str); 23] = [
+    ("get", "/v1/events"),
+    ("get", "/v1/figures"),
+    ("post", "/v1/reports"),
     ("get", "/v1/routes"),
     ("post", "/v1/routes"),
     ("get", "/v1/routes/{name}"),
@@ -31,6 +34,8 @@ const ROUTES: [(&str, &str); 18] = [
     ("delete", "/v1/strategies/{name}"),
     ("get", "/v1/blobs/{digest}"),
     ("get", "/v1/health"),
+    ("get", "/v1/join"),
+    ("post", "/v1/epoch"),
     ("get", "/v1/nodes"),
     ("get", "/v1/nodes/{id}"),
     ("get", "/v1/openapi.json"),
@@ -67,7 +72,7 @@ async fn everything_but_health_needs_the_token() {
     ask("get", "/v1/plugins", Some("Basic eDp5")).await.is_error(401, "unauthenticated", "not of the form");
     ask("get", "/v1/plugins", Some(&format!("bearer {}", rig.token))).await.is(200);
 
-    let new = token::rotate(&rig.store).await.unwrap();
+    let new = token::rotate(&rig.store, token::Role::Admin).await.unwrap();
     rig.get("/v1/plugins").await.is_error(401, "unauthenticated", "not the one of this server");
     ask("get", "/v1/plugins", Some(&format!("Bearer {}", new.as_str()))).await.is(200);
 }
@@ -94,7 +99,7 @@ async fn health_tells_the_version_and_the_revision() {
     let health = rig.get("/v1/health").await;
     let revision = health.is(200)["revision"].as_u64().unwrap();
     assert_eq!(health.body, json!({"status": "ok", "version": "0.1.0", "store": "ok", "revision": revision}));
-    token::rotate(&rig.store).await.unwrap();
+    token::rotate(&rig.store, token::Role::Admin).await.unwrap();
     assert_eq!(rig.get("/v1/health").await.is(200)["revision"], revision + 1);
 }
 
@@ -116,8 +121,9 @@ async fn nodes_are_listed_as_they_report() {
     let status = node("node-a");
     let put = Operation::put(keyspace::status(&status.node), serde_json::to_vec(&status).unwrap());
     rig.store.txn(Transaction { preconditions: vec![], operations: vec![put] }).await.unwrap();
-    let expected = serde_json::to_value(&status).unwrap();
-    assert_eq!(rig.get("/v1/nodes").await.is(200), &json!({"items": [expected]}));
+    let mut expected = serde_json::to_value(&status).unwrap();
+    expected["status"] = json!("reporting");
+    assert_eq!(rig.get("/v1/nodes").await.is(200)["items"], json!([expected]));
     assert_eq!(rig.get("/v1/nodes/node-a").await.is(200), &expected);
     rig.get("/v1/nodes/node-b").await.is_error(404, "not-found", "no node node-b has reported");
     rig.get("/v1/nodes/..%2f..").await.is_error(400, "invalid-request", "node id");
@@ -267,6 +273,7 @@ fn node(id: &str) -> NodeStatus {
         node: id.parse().unwrap(),
         labels: [("region".to_owned(), "eu".to_owned())].into(),
         generation: Generation { epoch: 0, counter: 3 },
+        not_followed: None,
         listeners: [("resp".to_owned(), "127.0.0.1:6380".to_owned())].into(),
         contracts: vec!["switchyard:caching@0.1.0".to_owned()],
         slots: Vec::new(),

@@ -40,7 +40,8 @@ async fn a_route_is_created_replaced_listed_and_deleted() {
     let page = rig.get("/v1/routes?limit=1").await;
     assert_eq!(page.is(200)["items"][0], other.body);
     let rest = format!("/v1/routes?limit=1&continue={}", page.body["continue"].as_str().unwrap());
-    assert_eq!(rig.get(&rest).await.is(200), &json!({"items": [created.body]}));
+    let rest = rig.get(&rest).await;
+    assert_eq!((&rest.is(200)["items"], rest.body.get("continue")), (&json!([created.body]), None));
     let changed = route("shop", json!({"retry": {"attempts": 1}}));
     assert_eq!(counter(put(&rig, &changed).await.is(200)), 3);
     put(&rig, &created.body).await.is_error(409, "conflict", "the route shop has changed since it was read");

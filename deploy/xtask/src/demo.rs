@@ -9,7 +9,7 @@ use crate::{
 
 /// The main job; what it shows and when it fails is in `control-plane/e2e`.
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
-    setup::for_demo(workspace)?;
+    setup::for_build(workspace)?;
     if !is_act_one_alone(arguments) {
         setup::for_second_act(workspace)?;
     }

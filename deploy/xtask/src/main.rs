@@ -13,6 +13,7 @@ mod command;
 mod crates;
 mod demo;
 mod setup;
+mod soak;
 mod test;
 mod tidy;
 mod workspace;
@@ -26,11 +27,12 @@ use crate::workspace::Workspace;
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  setup                 what is missing: the WebAssembly target, Redis, a Python environment
+  setup                 what is missing: protoc, the WebAssembly target, etcd, Redis, a Python environment
   test                  set-up, build, formatting, tidy, clippy, all tests
   tidy                  dependency direction and crate pages; sizes of files and functions
   demo [ARGUMENTS]      set-up, release build, the two acts (--act N, --trace FILE, --json FILE, --keep)
   bench [--data DIR]    set-up, release build, every benchmark; with a folder of traces, published figures too
+  soak                  set-up, build, the fault tests at full scale: hours on a small machine
   plugins               the strategies of plugins/ as components in target/plugins";
 
 fn main() -> ExitCode {
@@ -58,8 +60,9 @@ fn run(arguments: &[String]) -> Result<()> {
         "tidy" => tidy::run(&workspace),
         "demo" => demo::run(&workspace, rest),
         "bench" => bench::run(&workspace, rest),
+        "soak" => soak::run(&workspace),
         "plugins" => {
-            setup::for_demo(&workspace)?;
+            setup::for_build(&workspace)?;
             build::development(&workspace)
         }
         "help" | "--help" | "-h" => {

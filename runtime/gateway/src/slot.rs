@@ -94,6 +94,9 @@ impl StrategySlot for GatewaySlot {
             for (name, hook) in figures.hooks {
                 add_hook(whole.hooks.entry(name).or_default(), &hook);
             }
+            for (name, measures) in figures.measures {
+                whole.measures.entry(name).or_default().merge(&measures);
+            }
         }
         whole
     }

@@ -1,5 +1,5 @@
 use hdrhistogram::Histogram;
-use switchyard_types::HookFigures;
+use switchyard_types::{FailureCounts, HookFigures, LatencyHistogram, Measures};
 
 use crate::{CallError, meter};
 
@@ -115,6 +115,23 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
+    /// The same as it is reported: in the buckets that all nodes have in common.
+    pub(crate) fn measures(&self) -> Measures {
+        let mut latency = LatencyHistogram::default();
+        for recorded in self.latency_ns.iter().flat_map(|latency| latency.iter_recorded()) {
+            latency.record(recorded.value_iterated_to(), recorded.count_since_last_iteration());
+        }
+        let HookFigures { calls, traps, out_of_memory, budget_exceeded, starved, invalid, .. } = self.figures;
+        Measures {
+            calls,
+            failures: FailureCounts { trap: traps, memory: out_of_memory, budget: budget_exceeded, starved, invalid },
+            cpu_ns: self.cpu_ns,
+            cpu_samples: self.cpu_samples,
+            latency,
+            ..Measures::default()
+        }
+    }
+
     pub(crate) fn finish(self) -> HookFigures {
         let quantile = |q| self.latency_ns.as_ref().map_or(0, |latency| latency.value_at_quantile(q));
         HookFigures {

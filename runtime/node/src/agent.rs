@@ -1,24 +1,26 @@
 use std::time::Duration;
 
-use switchyard_plan::DesiredState;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{backoff::Backoff, reconcile::Reconciler};
+use crate::{
+    backoff::Backoff,
+    reconcile::{Reconciler, Wanted},
+};
 
 /// Drives the reconciler: when a plan has come, when the reconciler asked for it, and never twice at a time.
 pub(crate) struct Agent {
     reconciler: Reconciler,
-    plans: watch::Receiver<Option<DesiredState>>,
+    plans: watch::Receiver<Option<Wanted>>,
     /// A plan that is still to be followed.
-    pending: Option<DesiredState>,
+    pending: Option<Wanted>,
     /// How often in a row the disk has refused it.
     refusals: u32,
 }
 
 impl Agent {
     /// An agent for the newest of these plans. Their sender goes away when nobody is followed.
-    pub(crate) fn new(reconciler: Reconciler, plans: watch::Receiver<Option<DesiredState>>) -> Self {
+    pub(crate) fn new(reconciler: Reconciler, plans: watch::Receiver<Option<Wanted>>) -> Self {
         Self { reconciler, plans, pending: None, refusals: 0 }
     }
 

@@ -16,6 +16,8 @@ impl Backoff {
     pub(crate) const ACTIVATE: Self = Self { first_ms: 1_000, longest_ms: 300_000 };
     /// For a store that does not answer: nodes should hear of it soon when it is back.
     pub(crate) const STORE: Self = Self { first_ms: 200, longest_ms: 10_000 };
+    /// For servers that do not take a report: it is kept, and a whole fleet may have lost them together.
+    pub(crate) const REPORT: Self = Self { first_ms: 500, longest_ms: 30_000 };
 
     /// The delay after `failures` failures in a row (at least 1), given a random number.
     pub(crate) fn delay(self, failures: u32, random: u64) -> Duration {
@@ -23,6 +25,13 @@ impl Backoff {
         let full_ms = self.first_ms.saturating_mul(1 << doublings).min(self.longest_ms);
         let half_ms = full_ms / 2;
         Duration::from_millis(full_ms - random % (half_ms + 1))
+    }
+
+    /// A delay from the whole of what [`Self::delay`] is the upper half of: for what many ask of few.
+    pub(crate) fn full_jitter(self, failures: u32) -> Duration {
+        let full = self.delay(failures, 0);
+        let full_ms = u64::try_from(full.as_millis()).unwrap_or(u64::MAX);
+        Duration::from_millis(getrandom::u64().map_or(full_ms, |random| random % full_ms.saturating_add(1)))
     }
 
     /// The same with a random number of its own.

@@ -13,7 +13,7 @@ pub(crate) const CACHE_BUDGET: Budget = Budget { unit: Unit::Bytes, capacity: 25
 /// What a node needs to be told. Everything else it is told by the store.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
-    /// The data folder. The node keeps to `node/` in it: `identity.json`, `cache.json`, `received.json`, `healthy.json`,
+    /// The data folder. The node keeps to `node/` in it: `identity.json`, `trust.json`, `cache.json`, `received.json`, `healthy.json`,
     /// `blobs/`, `compiled/` and `lock`.
     pub data_dir: PathBuf,
     /// What strategies select nodes by.

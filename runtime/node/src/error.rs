@@ -1,5 +1,7 @@
 use std::{error::Error, io, net::SocketAddr, path::PathBuf};
 
+use switchyard_sync::TrustKey;
+
 /// Why a node does not run. What goes wrong with a strategy is no error of the node: it stands in its status.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
@@ -18,6 +20,19 @@ pub enum NodeError {
         #[source]
         source: io::Error,
     },
+    /// The node has joined another fleet.
+    #[error(
+        "this node trusts the servers with the key {pinned}, and is told to follow those with {given}: if the servers' key was \
+         replaced on purpose, delete {path}"
+    )]
+    OtherTrust {
+        /// The key that it has pinned.
+        pinned: Box<TrustKey>,
+        /// The other one.
+        given: Box<TrustKey>,
+        /// Where it is pinned.
+        path: PathBuf,
+    },
     /// The address for a protocol cannot be had.
     #[error("cannot listen for {protocol} on {address}: choose another address or stop what listens there")]
     Listen {
@@ -28,6 +43,12 @@ pub enum NodeError {
         /// Why.
         #[source]
         source: io::Error,
+    },
+    /// Where reports should go is not to be used.
+    #[error("reports cannot be sent: {reason}")]
+    Reports {
+        /// Why.
+        reason: String,
     },
     /// An engine did not start or broke.
     #[error("the {engine} engine does not run")]

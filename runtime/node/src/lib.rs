@@ -25,6 +25,6 @@ mod upstream;
 
 pub use config::{NodeConfig, Secret, compiled_dir};
 pub use error::NodeError;
-pub use node::{Node, NodeHandle};
+pub use node::{Node, NodeHandle, pinned_trust};
 pub use switchyard_tasks::Durability;
 pub use upstream::Upstream;

@@ -1,20 +1,30 @@
-use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use switchyard_host::{Host, StrategySlot};
-use switchyard_types::{NodeId, NodeStatus, SlotId};
+use switchyard_plan::NodeView;
+use switchyard_store::SnapshotWatch;
+use switchyard_sync::TrustKey;
+use switchyard_types::{Figure, NodeId, NodeStatus, SlotId, route::DeclaredRoute};
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     NodeConfig, NodeError, Upstream,
     agent::Agent,
+    causes::with_causes,
     checkpoint::Checkpoints,
     config::node_dir,
-    engines::{self, Engine, EngineError, Figures, Ground, Run},
+    engines::{self, Engine, EngineError, Figures, Ground, Run, SetRoutes, Taken},
     files,
-    folder::{DataFolder, Identity, LocalBlobs, States},
-    reconcile::{Reconciler, Stager, boot},
-    report::{Reporter, StatusSource},
+    folder::{DataFolder, Identity, LocalBlobs, Records, States, Trust},
+    reconcile::{Boot, Reconciler, Stager, boot},
+    report::{Outbox, Reporter, Reporting, Sender, StatusSource},
     shared::Shared,
     upstream::Follower,
 };
@@ -28,7 +38,7 @@ pub struct Node {
     engines: Vec<(&'static str, Run)>,
     agent: Agent,
     checkpoints: Checkpoints,
-    upstream: Option<(Follower, Reporter)>,
+    upstream: Option<(Follower, Reporter, Reporting)>,
     handle: NodeHandle,
 }
 
@@ -43,13 +53,48 @@ impl Node {
     /// Takes the data folder, starts the engines and activates what last ran well. No upstream: the node serves just what it
     /// remembers.
     pub async fn start(config: NodeConfig, host: Host, upstream: Option<Upstream>) -> Result<Self, NodeError> {
-        let folder = Arc::new(DataFolder::open(&node_dir(&config.data_dir))?);
-        let Identity { node, secret } = Identity::load(&folder)?;
-        let blobs = open_blobs(&folder)?;
-        let ground =
-            Ground { config: &config, host: &host, folder: &folder, secret, clients_max: files::clients_max() };
+        let home = Home::open(&config)?;
+        let (folder, secret) = (&home.folder, home.identity.secret);
+        let contact = Arc::clone(&home.contact);
+        let figures: Figures = Arc::new(move || contact_figures(&contact));
+        let clients_max = files::clients_max();
+        let ground = Ground { config: &config, host: &host, folder, secret, clients_max, figures };
         let (engines, set_routes) = engines::start(&ground).await?;
-        let Assembled { slots, listeners, figures, engines } = assemble(engines);
+        Self::assemble(config, host, upstream, home, engines, set_routes).await
+    }
+
+    /// A node that follows, remembers and reports as any other, and has no engines: what it would give to its gateway goes to
+    /// `routes`. To see what a fleet of a thousand costs, and how fast it is told.
+    pub async fn without_engines(
+        config: NodeConfig,
+        host: Host,
+        upstream: Upstream,
+        routes: impl Fn(&[DeclaredRoute]) + Send + Sync + 'static,
+    ) -> Result<Self, NodeError> {
+        let home = Home::open(&config)?;
+        let set_routes: SetRoutes = Arc::new(move |declared| {
+            routes(&declared);
+            Ok(Taken { routes: declared, refused: BTreeMap::new() })
+        });
+        Self::assemble(config, host, Some(upstream), home, Vec::new(), set_routes).await
+    }
+
+    async fn assemble(
+        config: NodeConfig,
+        host: Host,
+        upstream: Option<Upstream>,
+        Home { folder, identity, blobs, contact }: Home,
+        engines: Vec<Engine>,
+        set_routes: SetRoutes,
+    ) -> Result<Self, NodeError> {
+        let Identity { node, secret } = identity;
+        let labels = config.labels;
+        if let Some(upstream) = &upstream {
+            Trust::pin(&folder, upstream.trust)?;
+        }
+        let Assembled { slots, listeners, mut figures, engines } = assemble(engines);
+        let own = Arc::clone(&contact);
+        figures.push(Arc::new(move || contact_figures(&own)));
         let shared = Arc::new(Shared::new(slots));
         let stager = Stager { host: host.clone(), blobs, upstream: upstream.as_ref().map(|up| Arc::clone(&up.blobs)) };
         let checkpoints = Checkpoints {
@@ -67,18 +112,24 @@ impl Node {
             set_routes,
             checkpoints: checkpoints.clone(),
         };
-        let remembered = boot(folder.records());
+        let remembered = remembered(&folder, &node, &labels)?;
         let seen = remembered.seen;
         // Before anybody is served: the first request meets the strategy that last ran well.
         reconciler.boot(remembered).await;
         let addresses = listeners.iter().map(|(name, address)| ((*name).to_owned(), address.to_string())).collect();
-        let labels = config.labels;
         let source =
             Arc::new(StatusSource { node, labels: labels.clone(), listeners: addresses, host, figures, shared });
         let (plans, newest) = watch::channel(None);
-        let upstream = upstream.map(|Upstream { store, .. }| {
-            let reporter = Reporter { store: Arc::clone(&store), source: Arc::clone(&source) };
-            (Follower { store, labels, seen, plans }, reporter)
+        let reporting = upstream.as_ref().map(|upstream| report(upstream, &source, &folder)).transpose()?;
+        let upstream = upstream.zip(reporting).map(|(upstream, reporting)| {
+            let (desired, trust) = (upstream.desired(), upstream.trust);
+            // The first and only time.
+            let _ = contact.set(desired.clone());
+            let node = source.node.clone();
+            let shared = Arc::clone(&source.shared);
+            let reporter =
+                Reporter { store: upstream.store, shared: Arc::clone(&source.shared), seen: reporting.seen() };
+            (Follower { desired, trust, node, labels, seen, plans, shared }, reporter, reporting)
         });
         let handle = NodeHandle { source, listeners: Arc::new(listeners) };
         Ok(Self { engines, agent: Agent::new(reconciler, newest), checkpoints, upstream, handle })
@@ -103,9 +154,10 @@ impl Node {
         let mut parts = JoinSet::new();
         parts.spawn(self.agent.run(stop.clone()));
         parts.spawn(self.checkpoints.run(stop.clone()));
-        if let Some((follower, reporter)) = self.upstream {
+        if let Some((follower, reporter, reporting)) = self.upstream {
             parts.spawn(follower.run(stop.clone()));
             parts.spawn(reporter.run(stop.clone()));
+            parts.spawn(reporting.run(stop.clone()));
         }
         let ended = loop {
             tokio::select! {
@@ -125,6 +177,60 @@ impl Node {
             Some(Err(broken)) => Err(NodeError::Broken(broken)),
         }
     }
+}
+
+/// What a node has on disk of its own.
+struct Home {
+    folder: Arc<DataFolder>,
+    identity: Identity,
+    blobs: LocalBlobs,
+    /// Where the node is told what to run; not before it follows somebody.
+    contact: Arc<Contact>,
+}
+
+type Contact = OnceLock<SnapshotWatch>;
+
+/// How old what the node follows may be.
+fn contact_figures(contact: &Contact) -> Vec<Figure> {
+    let text = "For how long the store has said nothing: what the node follows may be as old as that";
+    let figure = |watch: &SnapshotWatch| Figure::gauge("config.staleness", "s", text, watch.staleness().as_secs_f64());
+    contact.get().map(figure).into_iter().collect()
+}
+
+impl Home {
+    fn open(config: &NodeConfig) -> Result<Self, NodeError> {
+        let folder = Arc::new(DataFolder::open(&node_dir(&config.data_dir))?);
+        let identity = Identity::load(&folder)?;
+        let blobs = open_blobs(&folder)?;
+        Ok(Self { folder, identity, blobs, contact: Arc::default() })
+    }
+}
+
+/// What the node tries first. What it was told counts if a server has sealed it whom the node trusts, whoever has had the disk
+/// meanwhile.
+fn remembered(folder: &DataFolder, node: &NodeId, labels: &BTreeMap<String, String>) -> Result<Boot, NodeError> {
+    let Records { received, healthy } = folder.records();
+    let trust = Trust::pinned(folder)?;
+    let view = NodeView { id: node, labels };
+    let planned = received.zip(trust).map(|(received, trust)| received.plan(&trust, &view)).transpose();
+    let received = planned.unwrap_or_else(|error| {
+        tracing::error!(%error, "what the node was told last is passed over");
+        None
+    });
+    Ok(boot(received, healthy))
+}
+
+/// The key of the servers that the node with this data folder follows; none: it has never joined.
+pub fn pinned_trust(config: &NodeConfig) -> Result<Option<TrustKey>, NodeError> {
+    Trust::pinned(&DataFolder::open(&node_dir(&config.data_dir))?)
+}
+
+/// What notices what happens, and tells the servers.
+fn report(upstream: &Upstream, source: &Arc<StatusSource>, folder: &Arc<DataFolder>) -> Result<Reporting, NodeError> {
+    let outbox = Arc::new(Outbox::open(Arc::clone(folder), source.node.clone()));
+    let sender = Sender::new(&upstream.servers, upstream.token.clone(), Arc::clone(&outbox));
+    let sender = sender.map_err(|error| NodeError::Reports { reason: with_causes(&error) })?;
+    Ok(Reporting::new(Arc::clone(source), outbox, sender))
 }
 
 /// The parts of all engines, each with its like.

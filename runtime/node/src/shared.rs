@@ -32,6 +32,8 @@ pub(crate) struct State {
     pub(crate) slots: BTreeMap<SlotId, SlotRecord>,
     /// The gateway's routes.
     pub(crate) routes: RoutesRecord,
+    /// Why what the store holds now is not followed at all.
+    pub(crate) not_followed: Option<String>,
 }
 
 /// One slot as the node sees it.

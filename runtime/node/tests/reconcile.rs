@@ -6,8 +6,8 @@ mod common;
 
 use common::{Fleet, fixture, reported, whole_cache};
 use serde_json::json;
-use switchyard_store::{ConfigStore, keyspace};
-use switchyard_types::{Digest, Generation, NodeRecord, Stage};
+use switchyard_store::{ConfigStore, Operation, Transaction, keyspace};
+use switchyard_types::{Digest, NodeRecord, NodeStatus, Stage};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
@@ -216,14 +216,49 @@ async fn an_older_desired_state_is_not_followed() {
     let mut fleet = Fleet::new();
     let node = fleet.start(fleet.upstream()).await;
     fleet.declare_plugin("sessions", "caching-lru", json!({})).await;
-    let lru = fleet.declare_plugin("sessions", "caching-lru", json!({"priority": 1})).await;
+    let backup = fleet.backup().await;
+    let s3fifo = fleet.declare_plugin("sessions", "caching-s3fifo", json!({"priority": 1})).await;
+    node.until_healthy(s3fifo).await;
+    fleet.restore(&backup).await;
+    let status = node.until("the refusal", |status| status.not_followed.is_some()).await;
+    assert!(status.not_followed.unwrap().contains("raise its epoch"));
+    assert_eq!((node.active().await, status.generation.counter), (s3fifo, 2));
+    // Another change is not enough: it is only as new as what the node has seen.
+    fleet.declare_plugin("pages", "caching-lru", json!({"priority": -1})).await;
+    assert_eq!(node.active().await, s3fifo);
+    fleet.raise_epoch().await;
+    let lru = node.until("the old state under a new epoch", |status| status.generation.epoch == 1).await;
+    assert_eq!(lru.not_followed, None);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_trusted_server_has_sealed_is_not_followed() {
+    let mut fleet = Fleet::new();
+    let node = fleet.start(fleet.upstream()).await;
+    let lru = fleet.declare_plugin("sessions", "caching-lru", json!({})).await;
     node.until_healthy(lru).await;
-    fleet.delete_at("sessions", Generation { epoch: 1, counter: 1 }).await;
-    let s3fifo = fleet.blobs.put(&common::plugin("caching-s3fifo")).await.unwrap();
-    // The next one is as new as what the node has seen, and comes after the older one.
-    fleet.declare("pages", s3fifo, json!({})).await;
-    let slot = node.until_healthy(s3fifo).await;
-    assert_eq!(slot.flips, 2, "the fallback never decided in between");
+    let honest = fleet.backup().await;
+    let (key, entry) = honest.entries.iter().find(|(key, _)| key.contains("/strategies/")).unwrap();
+    let forged = String::from_utf8_lossy(&entry.value).replace("\"priority\":0", "\"priority\":7");
+    for (what, operations) in [
+        ("is not what a server sealed", vec![Operation::put(key, forged)]),
+        ("is not what a server sealed", vec![Operation::delete(key)]),
+        ("has no seal", vec![Operation::delete(keyspace::SEAL)]),
+        ("is not of the server that this node trusts", {
+            let mut seal: serde_json::Value = serde_json::from_slice(&honest.entries[keyspace::SEAL].value).unwrap();
+            seal["signature"] = json!("");
+            vec![Operation::put(keyspace::SEAL, seal.to_string())]
+        }),
+    ] {
+        let transaction = Transaction { preconditions: vec![], operations };
+        fleet.store.txn(transaction).await.unwrap();
+        let told = |status: &NodeStatus| status.not_followed.as_ref().is_some_and(|why| why.contains(what));
+        node.until(what, told).await;
+        assert_eq!(node.active().await, lru, "{what}");
+        fleet.restore(&honest).await;
+        node.until("trust again", |status| status.not_followed.is_none()).await;
+    }
     node.stop().await;
 }
 

@@ -4,47 +4,47 @@
 
 mod common;
 
-use std::{
-    fs, io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
-    },
-    time::Duration,
-};
+use std::{fs, io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use common::{Fleet, reported};
-use parking_lot::Mutex;
+use common::{Fleet, reported, whole_cache};
+use futures_util::StreamExt;
 use serde_json::json;
-use switchyard_node::Upstream;
 use switchyard_store::{
-    ConfigStore, EmbeddedStore, Leadership, LeaseId, Range, Revision, Snapshot, SnapshotWatch, StoreError, Transaction,
-    Versioned,
+    ConfigStore, EmbeddedStore, LeaseId, Range, Revision, Snapshot, StoreError, Transaction, Updates, Versioned,
+    keyspace,
 };
-use switchyard_types::Stage;
-use tokio::{sync::watch, task::JoinHandle};
+use switchyard_types::{NodeRecord, Stage};
+use tokio::sync::watch;
 
 /// A real store behind a line that can be cut.
 struct Line {
     store: EmbeddedStore,
-    cut: AtomicBool,
-    relays: Mutex<Vec<JoinHandle<()>>>,
+    cuts: watch::Sender<bool>,
+    /// That were granted, in order.
+    leases: parking_lot::Mutex<Vec<LeaseId>>,
 }
 
 impl Line {
+    fn new(fleet: &Fleet, cut: bool) -> Arc<Self> {
+        Arc::new(Self {
+            store: fleet.store.clone(),
+            cuts: watch::Sender::new(cut),
+            leases: parking_lot::Mutex::default(),
+        })
+    }
+
     fn cut(&self) {
-        self.cut.store(true, SeqCst);
-        self.relays.lock().drain(..).for_each(|relay| relay.abort());
+        self.cuts.send_replace(true);
     }
 
     fn mend(&self) {
-        self.cut.store(false, SeqCst);
+        self.cuts.send_replace(false);
     }
 
     fn check(&self) -> Result<(), StoreError> {
         let broken = || StoreError::Unavailable(Box::new(io::Error::from(io::ErrorKind::ConnectionReset)));
-        if self.cut.load(SeqCst) { Err(broken()) } else { Ok(()) }
+        if *self.cuts.borrow() { Err(broken()) } else { Ok(()) }
     }
 }
 
@@ -65,37 +65,46 @@ impl ConfigStore for Line {
         self.store.txn(transaction).await
     }
 
-    async fn watch(&self, prefix: &str) -> Result<SnapshotWatch, StoreError> {
+    async fn snapshot(&self, prefix: &str) -> Result<Snapshot, StoreError> {
         self.check()?;
-        let mut source = self.store.watch(prefix).await?;
-        let (sender, receiver) = watch::channel(source.borrow_and_update().clone());
-        self.relays.lock().push(tokio::spawn(async move {
-            while source.changed().await.is_ok() {
-                sender.send_replace(source.borrow_and_update().clone());
-            }
-        }));
-        Ok(receiver)
+        self.store.snapshot(prefix).await
+    }
+
+    async fn updates(&self, prefix: &str, after: Revision) -> Result<Updates, StoreError> {
+        self.check()?;
+        let mut cut = self.cuts.subscribe();
+        let cut = async move { while !*cut.borrow_and_update() && cut.changed().await.is_ok() {} };
+        Ok(Box::pin(self.store.updates(prefix, after).await?.take_until(Box::pin(cut))))
     }
 
     async fn lease(&self, ttl: Duration) -> Result<LeaseId, StoreError> {
-        self.store.lease(ttl).await
+        self.check()?;
+        let lease = self.store.lease(ttl).await?;
+        self.leases.lock().push(lease);
+        Ok(lease)
     }
 
     async fn keep_alive(&self, lease: LeaseId) -> Result<(), StoreError> {
+        self.check()?;
         self.store.keep_alive(lease).await
     }
 
-    async fn campaign(&self, election: &str, candidate: &str, lease: LeaseId) -> Result<Leadership, StoreError> {
-        self.store.campaign(election, candidate, lease).await
+    async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError> {
+        self.check()?;
+        self.store.revoke(lease).await
+    }
+
+    async fn compact(&self, revision: Revision) -> Result<(), StoreError> {
+        self.check()?;
+        self.store.compact(revision).await
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_goes_on_without_its_store_and_catches_up_when_it_is_back() {
     let mut fleet = Fleet::new();
-    let line = Arc::new(Line { store: fleet.store.clone(), cut: AtomicBool::new(false), relays: Mutex::default() });
-    let upstream = Upstream { store: line.clone(), blobs: Arc::new(fleet.blobs.clone()) };
-    let node = fleet.start(Some(upstream)).await;
+    let line = Line::new(&fleet, false);
+    let node = fleet.start(Some(fleet.upstream_by(line.clone()))).await;
     let lru = fleet.declare_plugin("sessions", "caching-lru", json!({})).await;
     node.until_healthy(lru).await;
     line.cut();
@@ -112,8 +121,8 @@ async fn a_node_goes_on_without_its_store_and_catches_up_when_it_is_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_starts_before_its_store() {
     let mut fleet = Fleet::new();
-    let line = Arc::new(Line { store: fleet.store.clone(), cut: AtomicBool::new(true), relays: Mutex::default() });
-    let node = fleet.start(Some(Upstream { store: line.clone(), blobs: Arc::new(fleet.blobs.clone()) })).await;
+    let line = Line::new(&fleet, true);
+    let node = fleet.start(Some(fleet.upstream_by(line.clone()))).await;
     let lru = fleet.declare_plugin("sessions", "caching-lru", json!({})).await;
     line.mend();
     node.until_healthy(lru).await;
@@ -151,4 +160,35 @@ async fn what_cannot_be_remembered_as_healthy_decides_all_the_same() {
     fs::remove_dir_all(&obstacle).unwrap();
     node.until_healthy(lru).await;
     node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_goes_with_its_lease_and_comes_back_under_the_next() {
+    let mut fleet = Fleet::new();
+    let line = Line::new(&fleet, false);
+    let node = fleet.start(Some(fleet.upstream_by(line.clone()))).await;
+    let lru = fleet.declare_plugin("sessions", "caching-lru", json!({})).await;
+    node.until_healthy(lru).await;
+    reported(&fleet, &node, "the strategy", |status| whole_cache(status).last_healthy.is_some()).await;
+    let first = line.leases.lock().last().copied().unwrap();
+
+    let (id, status) = (node.handle.id().clone(), keyspace::status(node.handle.id()));
+    fleet.store.revoke(first).await.unwrap();
+    let record = || async {
+        let found = fleet.store.get(&keyspace::node(&id)).await.unwrap().unwrap();
+        serde_json::from_slice::<NodeRecord>(&found.value).unwrap()
+    };
+    let known = record().await;
+    assert_eq!((known.node.clone(), known.labels["region"].as_str()), (id.clone(), "eu"), "who it is stays");
+    reported(&fleet, &node, "the status under another lease", |status| {
+        whole_cache(status).active.as_ref().is_some_and(|active| active.digest == lru)
+    })
+    .await;
+    assert_ne!(line.leases.lock().last().copied(), Some(first));
+
+    node.stop().await;
+    assert!(fleet.store.get(&status).await.unwrap().is_none(), "a node that has stopped is not there");
+    let known = record().await.into_status();
+    assert_eq!(whole_cache(&known).active.as_ref().map(|active| active.digest), Some(lru), "what it ran last is known");
+    assert!(known.figures.is_empty() && known.slots.iter().all(|slot| slot.hooks.is_empty()));
 }

@@ -14,5 +14,5 @@ fn collide(candidate: &StrategyDocument, other: &StrategyDocument) -> bool {
     candidate.name != other.name
         && candidate.spec.slot() == other.spec.slot()
         && candidate.spec.priority == other.spec.priority
-        && candidate.spec.selector.overlaps(&other.spec.selector)
+        && candidate.spec.selection().overlaps(&other.spec.selection())
 }

@@ -1,4 +1,5 @@
-//! The pure planner: from the declared strategies and routes and a node's labels to what that node runs. The server and every node
+//! The pure planner: from the declared strategies and routes and a node's id and
+//! labels to what that node runs. The server and every node
 //! call the same functions, so publishing costs one transaction however many nodes there are.
 //!
 //! What this is not: there is no I/O here, no clock and no randomness. The same documents in any order give the same
@@ -14,5 +15,5 @@ mod routes;
 
 pub use conflicts::conflicts;
 pub use desired::{DesiredRoute, DesiredSlot, DesiredState};
-pub use planner::plan;
+pub use planner::{NodeView, plan, winners};
 pub use routes::{RouteConflict, route_conflict};

@@ -3,11 +3,29 @@ use std::{
     collections::{BTreeMap, btree_map::Entry},
 };
 
-use switchyard_types::{Generation, Limits, LimitsSpec, RouteDocument, SlotId, StrategyDocument, StrategyName};
+use switchyard_types::{
+    Generation, Limits, LimitsSpec, NodeId, RouteDocument, Selection, SlotId, StrategyDocument, StrategyName,
+};
 
 use crate::{DesiredSlot, DesiredState, routes::desired_routes};
 
-/// What a node with these labels runs, given every declared strategy and route at `generation`.
+/// A node as far as plans look at it.
+#[derive(Debug, Clone, Copy)]
+pub struct NodeView<'a> {
+    /// Who it is.
+    pub id: &'a NodeId,
+    /// What it is labelled with.
+    pub labels: &'a BTreeMap<String, String>,
+}
+
+impl NodeView<'_> {
+    /// Whether a document for these nodes is for this one.
+    pub fn is_meant(&self, selection: Selection<'_>) -> bool {
+        selection.matches(self.id, self.labels)
+    }
+}
+
+/// What this node runs, given every declared strategy and route at `generation`.
 ///
 /// Of the strategies that match the node and claim one slot the highest priority wins. Equal ones are refused when they
 /// are applied; should two exist all the same, the smaller name wins, so that every node and the server agree. Slots are
@@ -17,11 +35,19 @@ pub fn plan(
     generation: Generation,
     documents: &[StrategyDocument],
     routes: &[RouteDocument],
-    labels: &BTreeMap<String, String>,
+    node: &NodeView<'_>,
 ) -> DesiredState {
+    let mut ordered: Vec<_> = winners(documents, node).into_values().collect();
+    ordered.sort_by(|a, b| precedence(a).cmp(&precedence(b)));
+    let slots = ordered.into_iter().filter_map(desired_slot).collect();
+    DesiredState { generation, slots, routes: desired_routes(routes, node) }
+}
+
+/// By slot, the strategy that decides on this node: the part of [`plan`] that whoever counts nodes needs.
+pub fn winners<'a>(documents: &'a [StrategyDocument], node: &NodeView<'_>) -> BTreeMap<SlotId, &'a StrategyDocument> {
     let mut winners: BTreeMap<SlotId, &StrategyDocument> = BTreeMap::new();
     for document in documents {
-        if document.status.is_none() || !document.spec.selector.matches(labels) {
+        if document.status.is_none() || !node.is_meant(document.spec.selection()) {
             continue;
         }
         match winners.entry(document.spec.slot()) {
@@ -34,10 +60,7 @@ pub fn plan(
             Entry::Occupied(_) => {}
         }
     }
-    let mut ordered: Vec<_> = winners.into_values().collect();
-    ordered.sort_by(|a, b| precedence(a).cmp(&precedence(b)));
-    let slots = ordered.into_iter().filter_map(desired_slot).collect();
-    DesiredState { generation, slots, routes: desired_routes(routes, labels) }
+    winners
 }
 
 /// Smaller decides first.

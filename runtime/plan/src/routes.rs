@@ -1,8 +1,8 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use switchyard_types::{RouteDocument, RouteName, route::RouteClaim};
 
-use crate::DesiredRoute;
+use crate::{DesiredRoute, NodeView};
 
 /// A route that takes what another takes already.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,17 +24,17 @@ pub fn route_conflict<'a>(
     let common = |other: &RouteDocument| other.spec.claims().filter(|claim| claims.contains(claim)).min();
     others
         .into_iter()
-        .filter(|other| other.name != candidate.name && other.spec.selector.overlaps(&candidate.spec.selector))
+        .filter(|other| other.name != candidate.name && other.spec.selection().overlaps(&candidate.spec.selection()))
         .filter_map(|other| Some((&other.name, common(other)?)))
         .min()
         .map(|(with, claim)| RouteConflict { with: with.clone(), claim })
 }
 
-/// The routes that a node with these labels has. What was never accepted is passed over. Two that take the same requests are
+/// The routes that a node has. What was never accepted is passed over. Two that take the same requests are
 /// refused when they are applied; should they exist all the same, the smaller name stays, so that every node and the server
 /// agree and the other routes go on.
-pub(crate) fn desired_routes(documents: &[RouteDocument], labels: &BTreeMap<String, String>) -> Vec<DesiredRoute> {
-    let mut matching: Vec<_> = documents.iter().filter(|document| document.spec.selector.matches(labels)).collect();
+pub(crate) fn desired_routes(documents: &[RouteDocument], node: &NodeView<'_>) -> Vec<DesiredRoute> {
+    let mut matching: Vec<_> = documents.iter().filter(|document| node.is_meant(document.spec.selection())).collect();
     matching.sort_by_key(|document| &document.name);
     matching.dedup_by_key(|document| &document.name);
     let mut taken = BTreeSet::new();

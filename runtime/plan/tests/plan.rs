@@ -6,10 +6,21 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use switchyard_plan::{DesiredState, conflicts, plan};
-use switchyard_types::{Digest, Generation, Limits, StrategyDocument};
+use switchyard_plan::{DesiredState, NodeView, conflicts};
+use switchyard_types::{Digest, Generation, Limits, NodeId, RouteDocument, StrategyDocument};
 
 const GENERATION: Generation = Generation { epoch: 1, counter: 9 };
+
+/// The plan of a node with these labels.
+fn plan(
+    generation: Generation,
+    strategies: &[StrategyDocument],
+    routes: &[RouteDocument],
+    labels: &BTreeMap<String, String>,
+) -> DesiredState {
+    let id = "node-1".parse().unwrap();
+    switchyard_plan::plan(generation, strategies, routes, &NodeView { id: &id, labels })
+}
 
 /// Accepted documents by name and spec; the configuration tells them apart.
 fn documents(specs: &[(&str, Value)]) -> Vec<StrategyDocument> {
@@ -32,6 +43,11 @@ fn document(name: &str, spec: Value) -> StrategyDocument {
 
 fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+fn is_meant(document: &StrategyDocument, labels: &BTreeMap<String, String>) -> bool {
+    let id = "node-1".parse().unwrap();
+    NodeView { id: &id, labels }.is_meant(document.spec.selection())
 }
 
 /// Names of the winners as `target=strategy`, in order of precedence.
@@ -62,6 +78,25 @@ fn the_whole_plan_of_one_strategy() {
     let desired = plan(GENERATION, &specs, &[], &labels(&[]));
     assert_eq!(serde_json::to_value(&desired).unwrap(), expected);
     assert_eq!(serde_json::from_value::<DesiredState>(expected).unwrap(), desired);
+}
+
+#[test]
+fn a_cohort_and_the_rest_of_the_fleet_share_a_slot_without_a_conflict() {
+    let specs = documents(&[
+        ("canary", json!({"cohort": {"to_percent": 25}})),
+        ("rest", json!({"cohort": {"from_percent": 25}})),
+    ]);
+    assert_eq!(conflicts(&specs[0], &specs), None);
+    let nodes: Vec<NodeId> = (0..1_000).map(|n| format!("node-{n}").parse().unwrap()).collect();
+    let winner = |id: &NodeId| {
+        let desired = switchyard_plan::plan(GENERATION, &specs, &[], &NodeView { id, labels: &BTreeMap::new() });
+        assert_eq!(desired.slots.len(), 1);
+        desired.slots[0].strategy.as_str() == "canary"
+    };
+    let canaries = nodes.iter().filter(|id| winner(id)).count();
+    assert!((200..300).contains(&canaries), "{canaries} of 1,000");
+    let whole = document("whole", json!({"cohort": {"to_percent": 25.01}}));
+    assert_eq!(conflicts(&whole, &specs).unwrap().as_str(), "canary");
 }
 
 #[test]
@@ -155,10 +190,11 @@ prop_compose! {
         name in "[a-e]",
         priority in -1..2i32,
         target in prop::sample::select(vec!["", "web", "api"]),
-        selector in prop::sample::select(vec![json!({}), json!({"r": "eu"}), json!({"r": "us"}), json!({"d": "ssd"})]),
+        selector in prop::sample::select(vec![json!({}), json!({"r": "eu"}), json!({"r": ["us", "eu"]}), json!({"d": "ssd"})]),
+        cohort in prop::sample::select(vec![json!({}), json!({"to_percent": 50}), json!({"from_percent": 50})]),
         accepted in prop::bool::weighted(0.9),
     ) -> StrategyDocument {
-        let mut document = document(&name, json!({"priority": priority, "target": target, "selector": selector}));
+        let mut document = document(&name, json!({"priority": priority, "target": target, "selector": selector, "cohort": cohort}));
         document.status = document.status.filter(|_| accepted);
         document
     }
@@ -198,7 +234,7 @@ proptest! {
     ) {
         let desired = plan(GENERATION, &documents, &[], &labels);
         let matching: Vec<_> =
-            documents.iter().filter(|d| d.status.is_some() && d.spec.selector.matches(&labels)).collect();
+            documents.iter().filter(|d| d.status.is_some() && is_meant(d, &labels)).collect();
         for slot in &desired.slots {
             let winner = matching.iter().find(|d| d.name == slot.strategy).unwrap();
             prop_assert_eq!(winner.spec.slot(), slot.slot.clone());
@@ -235,7 +271,7 @@ proptest! {
             }
         }
         for slot in plan(GENERATION, &accepted, &[], &labels).slots {
-            let rivals = accepted.iter().filter(|d| d.spec.slot() == slot.slot && d.spec.selector.matches(&labels));
+            let rivals = accepted.iter().filter(|d| d.spec.slot() == slot.slot && is_meant(d, &labels));
             let mut priorities: Vec<_> = rivals.map(|d| d.spec.priority).collect();
             let all = priorities.len();
             priorities.sort_unstable();

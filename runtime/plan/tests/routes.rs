@@ -5,10 +5,21 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use switchyard_plan::{DesiredState, plan, route_conflict};
-use switchyard_types::{Generation, RouteDocument};
+use switchyard_plan::{DesiredState, NodeView, route_conflict};
+use switchyard_types::{Generation, RouteDocument, StrategyDocument};
 
 const GENERATION: Generation = Generation { epoch: 1, counter: 9 };
+
+/// The plan of a node with these labels.
+fn plan(
+    generation: Generation,
+    strategies: &[StrategyDocument],
+    routes: &[RouteDocument],
+    labels: &BTreeMap<String, String>,
+) -> DesiredState {
+    let id = "node-1".parse().unwrap();
+    switchyard_plan::plan(generation, strategies, routes, &NodeView { id: &id, labels })
+}
 
 /// An accepted route of this name with these keys beside its backends.
 fn document(name: &str, spec: Value) -> RouteDocument {

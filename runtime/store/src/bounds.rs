@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{Operation, Range, StoreError, Transaction};
 
@@ -13,6 +13,19 @@ pub const OPERATIONS_MAX: usize = 128;
 pub const TRANSACTION_BYTES_MAX: usize = 5 << 18;
 /// Entries of one list: a reader that wants more continues after the last key.
 pub const LIST_ENTRIES_MAX: usize = 1_000;
+
+/// The shortest and the longest life of a lease, in seconds.
+pub const LEASE_SECONDS: (u64, u64) = (1, 3_600);
+
+/// The life of a lease in whole seconds, rounded up.
+pub(crate) fn check_lease_ttl(ttl: Duration) -> Result<Duration, StoreError> {
+    let (least, most) = LEASE_SECONDS;
+    let seconds = ttl.as_millis().div_ceil(1_000);
+    if (u128::from(least)..=u128::from(most)).contains(&seconds) {
+        return Ok(Duration::from_secs(u64::try_from(seconds).unwrap_or(most)));
+    }
+    Err(StoreError::Invalid(format!("the life of a lease is {ttl:?}: expected {least} to {most} s")))
+}
 
 /// Whether `key` may be one: printable, `/` first, not too long.
 pub(crate) fn check_key(key: &str) -> Result<(), StoreError> {

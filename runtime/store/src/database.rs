@@ -7,12 +7,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use redb::{Builder, DatabaseError, ReadableDatabase, ReadableTable, Table, TableDefinition};
+use redb::{Builder, DatabaseError, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError};
 
-use crate::{Operation, Precondition, Revision, Snapshot, StoreError, Transaction, Versioned};
+use crate::{Change, Operation, Precondition, Revision, Snapshot, StoreError, Transaction, Versioned};
 
 const ENTRIES: TableDefinition<'_, &str, (u64, &[u8])> = TableDefinition::new("entries");
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+/// Keys that are bound to a lease: leases end with the process, and whoever opens the file again takes them away.
+const LEASED: TableDefinition<'_, &str, ()> = TableDefinition::new("leased");
 const REVISION: &str = "revision";
 const FORMAT: &str = "format";
 /// Of the two tables above.
@@ -22,12 +24,6 @@ const CACHE_BYTES: usize = 8 << 20;
 
 /// The file of an embedded store. Every method blocks, and a change is on the disk when it returns.
 pub(crate) struct Database(redb::Database);
-
-/// One key after a transaction; without a value it is gone.
-pub(crate) struct Change {
-    pub(crate) key: String,
-    pub(crate) entry: Option<Versioned>,
-}
 
 /// What a transaction did.
 pub(crate) struct Applied {
@@ -50,6 +46,7 @@ impl Database {
             Err(error) => return Err(broken(error)),
         };
         database.prepare()?;
+        database.end_leases()?;
         // A new file is there after a power loss only when its folder is written too.
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::unavailable)?;
         Ok(database)
@@ -74,6 +71,28 @@ impl Database {
                 "the store has format {other}: this version reads format {FORMAT_VERSION}"
             ))),
         }
+    }
+
+    /// Takes away what was bound to the leases of an earlier process.
+    fn end_leases(&self) -> Result<(), StoreError> {
+        let read = self.0.begin_read().map_err(broken)?;
+        let table = match read.open_table(LEASED) {
+            Ok(table) => table,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(()),
+            Err(error) => return Err(broken(error)),
+        };
+        let mut operations = Vec::new();
+        for entry in table.iter().map_err(broken)? {
+            operations.push(Operation::delete(entry.map_err(broken)?.0.value()));
+        }
+        drop((table, read));
+        self.apply(&Transaction { preconditions: Vec::new(), operations }).map(drop)
+    }
+
+    /// Of the last transaction that changed something.
+    pub(crate) fn revision(&self) -> Result<Revision, StoreError> {
+        let read = self.0.begin_read().map_err(broken)?;
+        revision_of(&read.open_table(META).map_err(broken)?)
     }
 
     pub(crate) fn get(&self, key: &str) -> Result<Option<Versioned>, StoreError> {
@@ -122,11 +141,24 @@ impl Database {
                 return Ok(Applied { revision: current, changes });
             }
             meta.insert(REVISION, revision.0).map_err(broken)?;
+            note_leased(&mut write.open_table(LEASED).map_err(broken)?, &transaction.operations)?;
             Applied { revision, changes }
         };
         write.commit().map_err(broken)?;
         Ok(applied)
     }
+}
+
+fn note_leased(leased: &mut Table<'_, &'static str, ()>, operations: &[Operation]) -> Result<(), StoreError> {
+    for operation in operations {
+        match operation {
+            Operation::Put { key, lease: Some(_), .. } => drop(leased.insert(key.as_str(), ()).map_err(broken)?),
+            Operation::Put { key, lease: None, .. } | Operation::Delete { key } => {
+                drop(leased.remove(key.as_str()).map_err(broken)?);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check(

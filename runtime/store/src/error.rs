@@ -20,9 +20,24 @@ pub enum StoreError {
     /// The request breaks a bound or is not well-formed.
     #[error("{0}")]
     Invalid(String),
-    /// This implementation does not have the operation.
-    #[error("this store has no {0}")]
-    Unsupported(&'static str),
+    /// The store does not know what happened after that revision: its history begins later, or it is another history.
+    #[error("the store does not know what happened after revision {}: list again", .after.0)]
+    Compacted {
+        /// After which something was asked for.
+        after: Revision,
+    },
+    /// The lease has ended, and what was bound to it is gone.
+    #[error("the lease has ended")]
+    LeaseEnded,
+    /// The store takes no writes because its space is used up; nothing was changed.
+    #[error("the store is full: {0}")]
+    Full(String),
+    /// Too much is asked of the store at once; nothing was changed.
+    #[error("the store is asked too much at once")]
+    Busy,
+    /// What answers is not a store that this version can use, or not the one that it was before.
+    #[error("{0}")]
+    Foreign(String),
     /// The store does not answer, or its disk failed. Whether a write happened is unknown.
     #[error("the store is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -35,6 +50,6 @@ impl StoreError {
 
     /// Whether the same request may succeed later without anybody changing something.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::Busy | Self::Full(_))
     }
 }

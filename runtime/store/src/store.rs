@@ -1,8 +1,8 @@
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, pin::Pin, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::sync::watch;
+use futures_util::Stream;
 
 use crate::StoreError;
 
@@ -98,26 +98,45 @@ pub struct Range<'a> {
     pub limit: usize,
 }
 
-/// Whole snapshots of a prefix: the first is there at once, later ones as they come, each complete. A slow reader sees
-/// the newest and misses those between. The sender goes away when the store closes. Changes elsewhere in the store wake
-/// nobody, so the snapshot's revision is that of the last change under the prefix, or of the store when it was first read.
-pub type SnapshotWatch = watch::Receiver<Arc<Snapshot>>;
-
-/// Names a lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct LeaseId(pub u64);
-
-/// Holding an election. Every write of a leader carries `Precondition::At(revision)` on `key`.
+/// One key after a transaction; without an entry it is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leadership {
-    /// The leader key.
+pub struct Change {
+    /// Which key.
     pub key: String,
-    /// The revision that created it.
-    pub revision: Revision,
+    /// What stands there now.
+    pub entry: Option<Versioned>,
 }
 
-/// Small versioned values under `/`-separated keys, with transactions and watches. The implementations differ in where
-/// the values live; `contract` holds what all of them promise.
+/// What a follower of a prefix is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Update {
+    /// What one transaction changed under the prefix, whole.
+    Changed {
+        /// Of the transaction: greater than that of every update before.
+        revision: Revision,
+        /// Never empty, one for each key.
+        changes: Vec<Change>,
+    },
+    /// A bookmark: nothing at or before this revision is still to come.
+    Progress(Revision),
+    /// The store has shown that it is there, and no more.
+    Alive,
+}
+
+/// Updates in the order of their revisions, none left out and none twice. It ends with an error or not at all; what
+/// ends it is [`StoreError::Unavailable`] or, when the reader is too slow for the history that the store keeps,
+/// [`StoreError::Compacted`]. A store that is silent for longer than [`HEARTBEAT`] twice over is not there any more.
+pub type Updates = Pin<Box<dyn Stream<Item = Result<Update, StoreError>> + Send>>;
+
+/// How often at least a stream of updates says something.
+pub const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// Names a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LeaseId(pub u64);
+
+/// Small versioned values under `/`-separated keys, with transactions, updates and leases. The implementations differ in
+/// where the values live; `contract` holds what all of them promise.
 #[async_trait]
 pub trait ConfigStore: Send + Sync + 'static {
     /// One key.
@@ -126,19 +145,27 @@ pub trait ConfigStore: Send + Sync + 'static {
     /// Keys of a range, in order, with the revision that they were read at.
     async fn list(&self, range: Range<'_>) -> Result<Snapshot, StoreError>;
 
+    /// Everything under a prefix at one revision.
+    async fn snapshot(&self, prefix: &str) -> Result<Snapshot, StoreError>;
+
     /// Applies a transaction. A precondition that does not hold is [`StoreError::Conflict`] and nothing has changed; a
     /// [`StoreError::Unavailable`] leaves the outcome unknown, to be read back.
     async fn txn(&self, transaction: Transaction) -> Result<Revision, StoreError>;
 
-    /// Follows everything under a prefix.
-    async fn watch(&self, prefix: &str) -> Result<SnapshotWatch, StoreError>;
+    /// What happens under a prefix after a revision. [`StoreError::Compacted`] when the store does not know that any more,
+    /// or does not know that revision at all: read a snapshot and go on from there. Who follows for long uses
+    /// [`crate::watch`], which does so.
+    async fn updates(&self, prefix: &str, after: Revision) -> Result<Updates, StoreError>;
 
-    /// A lease that ends after `ttl` unless it is kept alive.
+    /// A lease that ends after `ttl`, in whole seconds and at least one, unless it is kept alive.
     async fn lease(&self, ttl: Duration) -> Result<LeaseId, StoreError>;
 
-    /// Lets a lease live for another `ttl`.
+    /// Lets a lease live for another `ttl`; [`StoreError::LeaseEnded`] when it is too late for that.
     async fn keep_alive(&self, lease: LeaseId) -> Result<(), StoreError>;
 
-    /// Waits until this candidate leads the election, for as long as the lease lives.
-    async fn campaign(&self, election: &str, candidate: &str, lease: LeaseId) -> Result<Leadership, StoreError>;
+    /// Ends a lease now, and with it the keys that are bound to it. One that has ended is no error.
+    async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError>;
+
+    /// Forgets the history before a revision: a follower that is further behind lists again.
+    async fn compact(&self, revision: Revision) -> Result<(), StoreError>;
 }

@@ -10,11 +10,16 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures_util::StreamExt;
 use proptest::prelude::*;
 use switchyard_store::{
-    ConfigStore, EmbeddedStore, Operation, Precondition, Range, StoreError, Transaction, contract::Fixture,
+    ConfigStore, EmbeddedStore, Mirror, Operation, Precondition, Range, Revision, StoreError, Transaction,
+    contract::Fixture, watch,
 };
 use tempfile::TempDir;
+
+/// The life of a lease that no test sees the end of.
+const LONG: Duration = Duration::from_secs(600);
 
 struct Embedded(TempDir);
 
@@ -65,23 +70,48 @@ fn what_is_not_a_store_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn there_are_no_leases() {
+async fn leased_keys_are_gone_after_reopening() {
     let folder = Embedded::new();
     let store = folder.open().await;
-    let lease = store.lease(Duration::from_secs(1)).await;
-    assert!(matches!(lease, Err(StoreError::Unsupported("leases"))));
-    let put = Operation::Put { key: "/a".into(), value: "x".into(), lease: Some(switchyard_store::LeaseId(1)) };
-    let refused = store.txn(Transaction { preconditions: vec![], operations: vec![put] }).await;
-    assert!(matches!(refused, Err(StoreError::Unsupported("leases"))));
+    let lease = store.lease(LONG).await.unwrap();
+    let put = |key: &str, lease| Operation::Put { key: key.to_owned(), value: "x".into(), lease };
+    let operations = vec![put("/leased", Some(lease)), put("/freed", Some(lease)), put("/stays", None)];
+    store.txn(Transaction { preconditions: vec![], operations }).await.unwrap();
+    let last = store.txn(Transaction { preconditions: vec![], operations: vec![put("/freed", None)] }).await.unwrap();
+    drop(store);
+
+    let store = folder.open().await;
+    let left = store.snapshot("/").await.unwrap();
+    assert_eq!(left.entries.keys().collect::<Vec<_>>(), ["/freed", "/stays"]);
+    assert!(left.revision > last, "that they are gone is a change");
+    assert!(matches!(store.keep_alive(lease).await, Err(StoreError::LeaseEnded)));
 }
 
 #[tokio::test]
-async fn watches_end_with_the_store() {
+async fn updates_end_with_the_store() {
     let folder = Embedded::new();
     let store = folder.open().await;
-    let mut watch = store.watch("/a/").await.unwrap();
+    let mut updates = store.updates("/a/", Revision(0)).await.unwrap();
     drop(store);
-    assert!(watch.changed().await.is_err());
+    let end = updates.next().await;
+    assert!(matches!(end, Some(Err(StoreError::Unavailable(_)))), "{end:?}");
+    assert!(updates.next().await.is_none());
+}
+
+#[tokio::test]
+async fn history_is_bounded_and_whoever_falls_out_of_it_lists_again() {
+    let folder = Embedded::new();
+    let store = folder.open().await;
+    let mut followed = watch(store.clone(), "/large/", None);
+    let start = followed.next().await.revision;
+    // More bytes than the history holds: while nobody reads, the oldest go.
+    for n in 0..40 {
+        let operations = vec![Operation::put(format!("/large/{n}"), vec![b'x'; 1 << 20])];
+        store.txn(Transaction { preconditions: vec![], operations }).await.unwrap();
+    }
+    let refused = store.updates("/large/", start).await.err().unwrap();
+    assert!(matches!(refused, StoreError::Compacted { after } if after == start), "{refused:?}");
+    while followed.next().await.entries.len() < 40 {}
 }
 
 #[derive(Debug, Clone)]
@@ -117,14 +147,15 @@ proptest! {
 async fn follow_model(steps: Vec<Step>) {
     let folder = Embedded::new();
     let mut store = folder.open().await;
-    let mut watch = store.watch("/model/").await.unwrap();
+    let mut updates = store.updates("/model/", Revision(0)).await.unwrap();
+    let mut mirror = Mirror::default();
     let (mut model, mut revision) = (Model::new(), 0);
     for step in steps {
         match step {
             Step::Reopen => {
                 drop(store);
                 store = folder.open().await;
-                watch = store.watch("/model/").await.unwrap();
+                updates = store.updates("/model/", mirror.revision()).await.unwrap();
             }
             Step::Commit { precondition, operations } => {
                 revision = commit_both(&*store, &mut model, revision, precondition, operations).await;
@@ -133,7 +164,10 @@ async fn follow_model(steps: Vec<Step>) {
         let listed = store.list(Range { prefix: "/model/", after: None, limit: 100 }).await.unwrap();
         let found: Model = listed.entries.iter().map(|(k, v)| (k.clone(), (v.value.to_vec(), v.revision.0))).collect();
         assert_eq!((&found, listed.revision.0), (&model, revision));
-        assert_eq!(watch.borrow_and_update().entries, listed.entries);
+        while mirror.revision() < listed.revision {
+            mirror.update(updates.next().await.unwrap().unwrap()).unwrap();
+        }
+        assert_eq!(mirror.snapshot().entries, listed.entries);
     }
 }
 
@@ -148,7 +182,7 @@ async fn commit_both(
     let condition = precondition.map(|(n, kind)| match kind {
         0 => (key(n), Precondition::Absent),
         1 => (key(n), Precondition::Present),
-        _ => (key(n), Precondition::At(switchyard_store::Revision(revision))),
+        _ => (key(n), Precondition::At(Revision(revision))),
     });
     let holds = condition.as_ref().is_none_or(|(key, condition)| match condition {
         Precondition::Absent => !model.contains_key(key),
@@ -185,8 +219,10 @@ const KILLED_STORE: &str = "SWITCHYARD_TEST_KILLED_STORE";
 #[ignore = "the child of the next test"]
 async fn writer_that_is_killed() {
     let store = EmbeddedStore::open(std::env::var(KILLED_STORE).unwrap()).unwrap();
+    let lease = store.lease(LONG).await.unwrap();
     for n in 0_u64.. {
-        let operations = vec![Operation::put("/left", n.to_string()), Operation::put("/right", n.to_string())];
+        let leased = Operation::Put { key: "/leased".into(), value: n.to_string().into(), lease: Some(lease) };
+        let operations = vec![Operation::put("/left", n.to_string()), Operation::put("/right", n.to_string()), leased];
         store.txn(Transaction { preconditions: vec![], operations }).await.unwrap();
         println!("wrote {n}");
     }
@@ -215,6 +251,7 @@ async fn what_was_acknowledged_outlives_a_kill() {
         let store = EmbeddedStore::open(&path).unwrap();
         let (left, right) = (store.get("/left").await.unwrap().unwrap(), store.get("/right").await.unwrap().unwrap());
         assert_eq!(left, right, "half a transaction");
+        assert_eq!(store.get("/leased").await.unwrap(), None, "its lease ended with the process");
         let found: u64 = std::str::from_utf8(&left.value).unwrap().parse().unwrap();
         assert!(found >= acknowledged, "{found} of {acknowledged}");
         assert!(left.revision.0 > least, "revisions go on");

@@ -24,14 +24,20 @@ pub enum ErrorCode {
     TooLarge,
     /// 415: the body is not of the type that this path takes.
     UnsupportedMediaType,
+    /// 416: the range begins behind the end.
+    OutOfRange,
     /// 422: refused at a stage; see `stage`.
     Refused,
     /// 429: too much of this at once.
     Busy,
     /// 500: our fault; the log has the cause.
     Internal,
+    /// 500: what stands in the store was not written by a server of this fleet, and is neither followed nor replaced.
+    Untrusted,
     /// 503: the store does not answer.
     Unavailable,
+    /// 507: the store is full and takes no writes; nothing was changed.
+    StoreFull,
 }
 
 /// The one shape of an error of the admin API.
@@ -58,4 +64,15 @@ pub struct Page<T> {
     /// Where the next part begins; none: this was the last.
     #[serde(default, rename = "continue", skip_serializing_if = "Option::is_none")]
     pub continue_token: Option<String>,
+    /// The version of the store at which the part was read: a watch that begins there misses nothing. None: the list is not from
+    /// the store.
+    #[serde(default, rename = "resourceVersion", skip_serializing_if = "Option::is_none")]
+    pub resource_version: Option<u64>,
+}
+
+impl<T> Page<T> {
+    /// Part of a list that cannot be watched.
+    pub fn new(items: Vec<T>, continue_token: Option<String>) -> Self {
+        Self { items, continue_token, resource_version: None }
+    }
 }

@@ -183,8 +183,11 @@ pub struct NodeStatus {
     /// Its labels.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
-    /// The newest desired state it has seen.
+    /// The newest desired state that it follows.
     pub generation: Generation,
+    /// Why it does not follow what the store holds now, as one sentence; none: it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_followed: Option<String>,
     /// Addresses of its engines, by protocol (`resp`).
     #[serde(default)]
     pub listeners: BTreeMap<String, String>,
@@ -211,7 +214,7 @@ pub struct NodeStatus {
     pub at_unix_ms: u64,
 }
 
-/// What the store knows of a node besides its status: who it is.
+/// What the store knows of a node besides its status: who it is, and what it was when it last said so.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeRecord {
     /// Which node.
@@ -219,6 +222,81 @@ pub struct NodeRecord {
     /// Its labels.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// Contracts that its host can run.
+    #[serde(default)]
+    pub contracts: Vec<String>,
+    /// What it ran when it last said so, without what it counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Box<NodeStatus>>,
+    /// Since when nobody has heard of it, in milliseconds since 1970; none: it is there. The leading server notes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_at_unix_ms: Option<u64>,
+}
+
+impl NodeRecord {
+    /// Of a node that is there.
+    pub fn new(node: NodeId, labels: BTreeMap<String, String>) -> Self {
+        Self { node, labels, contracts: Vec::new(), summary: None, lost_at_unix_ms: None }
+    }
+
+    /// What is to be kept of a status.
+    pub fn of(status: &NodeStatus) -> Self {
+        let summary = NodeStatus { at_unix_ms: status.at_unix_ms, ..status.without_figures() };
+        let contracts = status.contracts.clone();
+        Self { contracts, summary: Some(Box::new(summary)), ..Self::new(status.node.clone(), status.labels.clone()) }
+    }
+
+    /// What is known of the node, in the shape of a status.
+    pub fn into_status(self) -> NodeStatus {
+        let Self { node, labels, contracts, summary, .. } = self;
+        match summary {
+            Some(summary) => NodeStatus { node, labels, contracts, ..*summary },
+            None => NodeStatus { labels, contracts, ..NodeStatus::blank(node) },
+        }
+    }
+}
+
+impl NodeStatus {
+    /// Of a node that has nothing to say yet.
+    pub fn blank(node: NodeId) -> Self {
+        Self {
+            node,
+            labels: BTreeMap::new(),
+            generation: Generation::default(),
+            not_followed: None,
+            listeners: BTreeMap::new(),
+            contracts: Vec::new(),
+            slots: Vec::new(),
+            routes: Vec::new(),
+            live_generations: 0,
+            live_instances: 0,
+            live_bytes: 0,
+            figures: BTreeMap::new(),
+            resident_bytes: 0,
+            at_unix_ms: 0,
+        }
+    }
+
+    /// A status without what only the node can have counted, and without what changes by itself.
+    #[must_use]
+    pub fn without_figures(&self) -> Self {
+        let slot = |slot: &SlotStatus| {
+            let ShardFigures { shards, quarantined, .. } = slot.shards;
+            let shards = ShardFigures { shards, quarantined, ..ShardFigures::default() };
+            SlotStatus { shards, hooks: BTreeMap::new(), ..slot.clone() }
+        };
+        let slots = self.slots.iter().map(slot).collect();
+        Self {
+            labels: self.labels.clone(),
+            generation: self.generation,
+            not_followed: self.not_followed.clone(),
+            listeners: self.listeners.clone(),
+            contracts: self.contracts.clone(),
+            slots,
+            routes: self.routes.clone(),
+            ..Self::blank(self.node.clone())
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Digest, Generation, LimitsSpec, PluginName, SlotId};
+use crate::{Cohort, Digest, FleetCounts, Generation, LimitsSpec, NodeSelector, PluginName, Selection, SlotId};
 
 /// What a strategy decides about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -104,23 +104,6 @@ impl fmt::Display for PluginRef {
     }
 }
 
-/// Which nodes a strategy is for: those that have every one of these labels. Empty: every node.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct NodeSelector(pub BTreeMap<String, String>);
-
-impl NodeSelector {
-    /// Whether a node with these labels is meant.
-    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.0.iter().all(|(key, value)| labels.get(key) == Some(value))
-    }
-
-    /// Whether one node could be meant by both: no label is asked for with two values.
-    pub fn overlaps(&self, other: &Self) -> bool {
-        self.0.iter().all(|(key, value)| other.0.get(key).is_none_or(|theirs| theirs == value))
-    }
-}
-
 /// What an operator declares: a plugin, its configuration, and where it decides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,9 +115,12 @@ pub struct StrategySpec {
     /// Which slot; see [`SlotId::target`].
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub target: String,
-    /// Which nodes.
+    /// Which nodes, by their labels.
     #[serde(default)]
     pub selector: NodeSelector,
+    /// Which part of these.
+    #[serde(default, skip_serializing_if = "Cohort::is_whole")]
+    pub cohort: Cohort,
     /// Where two strategies match one slot, the higher wins; two equal ones are refused.
     #[serde(default)]
     pub priority: i32,
@@ -151,6 +137,11 @@ impl StrategySpec {
     pub fn slot(&self) -> SlotId {
         SlotId { kind: self.kind, target: self.target.clone() }
     }
+
+    /// The nodes that it is for.
+    pub fn selection(&self) -> Selection<'_> {
+        Selection { selector: &self.selector, cohort: &self.cohort }
+    }
 }
 
 /// What the server adds to an accepted strategy.
@@ -162,6 +153,19 @@ pub struct StrategyStatus {
     pub digest: Digest,
     /// The configuration that instances get: what was declared, or the plugin's default.
     pub configuration: Value,
+    /// What the known nodes make of it. Counted when it is asked for; none: the server does not know its nodes yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<FleetCounts>,
+    /// What looks like a mistake and is none by itself, one sentence each: told to whoever applies it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+impl StrategyStatus {
+    /// Of a strategy that was just accepted.
+    pub fn new(generation: Generation, digest: Digest, configuration: Value) -> Self {
+        Self { generation, digest, configuration, fleet: None, warnings: Vec::new() }
+    }
 }
 
 #[cfg(test)]
@@ -177,19 +181,5 @@ mod tests {
         for bad in ["caching-lru", "caching-lru@latest", "@1.0.0", "A@1.0.0", "sha256:12"] {
             assert!(bad.parse::<PluginRef>().is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn selectors_overlap_unless_one_label_has_two_values() {
-        let selector = |text: &str| NodeSelector(serde_json::from_str(text).expect("a map"));
-        let (any, eu, us, ssd) = (
-            selector("{}"),
-            selector(r#"{"region":"eu"}"#),
-            selector(r#"{"region":"us"}"#),
-            selector(r#"{"disk":"ssd"}"#),
-        );
-        assert!(any.overlaps(&eu) && eu.overlaps(&ssd) && eu.overlaps(&eu));
-        assert!(!eu.overlaps(&us) && !us.overlaps(&eu));
-        assert!(any.matches(&eu.0) && eu.matches(&eu.0) && !us.matches(&eu.0));
     }
 }

@@ -1,20 +1,19 @@
 //! A server and one node in one process, on one data folder, with the embedded store between them.
 
 mod ready;
-mod token;
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use switchyard_node::{Node, Upstream, compiled_dir};
-use switchyard_server::{Server, ServerConfig};
+use switchyard_node::{Node, Secret, Upstream, compiled_dir};
+use switchyard_server::{Server, ServerConfig, key};
 use switchyard_store::{BlobStore, ConfigStore, EmbeddedStore};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::ready::Ready;
-use crate::{arguments::Global, compile, node::NodeArguments, runtime::block_on, shutdown};
+use crate::{arguments::Global, compile, node::NodeArguments, runtime::block_on, shutdown, token};
 
 #[derive(Debug, Args)]
 pub(crate) struct Dev {
@@ -34,14 +33,26 @@ pub(crate) fn run(verb: &Dev, global: &Global) -> Result<()> {
 
 async fn start(verb: &Dev, global: &Global) -> Result<()> {
     let data = verb.node.data.as_path();
-    let (store, blobs) = open(&data.join("server"))?;
+    let folder = data.join("server");
+    let (store, blobs) = open(&folder)?;
+    let key = key::load(&folder)?;
+    key::publish(&*store, &key).await?;
     let host = compile::host(Some(&compiled_dir(data)))?;
     let listener =
         TcpListener::bind(verb.listen).await.with_context(|| format!("--listen {} cannot be used", verb.listen))?;
     let server_url = format!("http://{}", listener.local_addr()?);
 
-    let server = Server::new(ServerConfig::default(), Arc::clone(&store), blobs.clone(), host.clone());
-    let upstream = Upstream { store: Arc::clone(&store), blobs: Arc::new(blobs) };
+    let server = Server::new(ServerConfig::default(), Arc::clone(&store), blobs.clone(), host.clone(), key.clone());
+    let blobs = Arc::new(blobs);
+    let upstream = Upstream {
+        store: Arc::clone(&store),
+        blobs,
+        trust: key.trust(),
+        recorder: None,
+        servers: vec![server_url.clone()],
+        // Both are one process: what shows one server to another shows the node too.
+        token: Some(Secret(key.peer_token())),
+    };
     let node = Node::start(verb.node.config()?, host, Some(upstream)).await.context("the node cannot start")?;
     let token = token::prepare(&*store, &server_url, verb.rotate_token).await?;
     Ready::new(server_url, data, &node.handle(), token).print(global.output)?;

@@ -9,10 +9,10 @@ use serde::Serialize;
 use switchyard_node::NodeHandle;
 use switchyard_types::NodeId;
 
-use super::token::Prepared;
 use crate::{
     output::{self, Format},
     table::pairs,
+    token::Prepared,
 };
 
 /// What is told when everything listens.

@@ -5,7 +5,8 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, header::CONTENT_TYPE
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use switchyard_types::{
-    ApiError, Declaration, Document, Generation, NodeStatus, Page, PluginManifest, RouteDocument, StrategyDocument,
+    ApiError, Declaration, Document, FleetEvent, Generation, HookReport, ListedNode, NodeState, NodeStatus, Page,
+    PluginManifest, RouteDocument, StrategyDocument, StrategyName,
 };
 
 use super::connection::Connection;
@@ -43,11 +44,18 @@ pub(crate) struct Version {
 #[derive(Deserialize)]
 struct Accepted {
     generation: Generation,
+    #[serde(default)]
+    warnings: Vec<String>,
 }
 
 impl Version {
     pub(crate) fn generation(&self) -> Option<Generation> {
         self.status.as_ref().map(|status| status.generation)
+    }
+
+    /// What the server finds odd about it.
+    pub(crate) fn warnings(&self) -> &[String] {
+        self.status.as_ref().map(|status| status.warnings.as_slice()).unwrap_or_default()
     }
 }
 
@@ -81,8 +89,34 @@ impl Client {
         self.list("routes").await
     }
 
-    pub(crate) async fn nodes(&self) -> Result<Vec<NodeStatus>> {
+    pub(crate) async fn strategy(&self, name: &StrategyName) -> Result<StrategyDocument> {
+        self.json(self.request(Method::GET, &format!("strategies/{name}"))).await
+    }
+
+    /// Every node, also those of which nothing is heard.
+    pub(crate) async fn listed_nodes(&self) -> Result<Vec<ListedNode>> {
         self.list("nodes").await
+    }
+
+    /// Seals what is declared under a new epoch.
+    pub(crate) async fn raise_epoch(&self) -> Result<Generation> {
+        self.json(self.request(Method::POST, "epoch")).await
+    }
+
+    /// The nodes that report.
+    pub(crate) async fn nodes(&self) -> Result<Vec<NodeStatus>> {
+        let nodes = self.listed_nodes().await?.into_iter();
+        Ok(nodes.filter(|node| node.status == NodeState::Reporting).map(|node| node.report).collect())
+    }
+
+    /// Every event that the leading server remembers, and that such a query chooses.
+    pub(crate) async fn events(&self, query: &[(&str, String)]) -> Result<Vec<FleetEvent>> {
+        self.parts("events", query, "after").await
+    }
+
+    /// What hooks have done lately.
+    pub(crate) async fn figures(&self) -> Result<Vec<HookReport>> {
+        Ok(self.json::<Page<_>>(self.request(Method::GET, "figures")).await?.items)
     }
 
     /// Creates or replaces a document.
@@ -124,11 +158,16 @@ impl Client {
     }
 
     async fn list<T: DeserializeOwned>(&self, what: &str) -> Result<Vec<T>> {
+        self.parts(what, &[], "continue").await
+    }
+
+    /// All parts of a list; `from` is the parameter that says after which the next one begins.
+    async fn parts<T: DeserializeOwned>(&self, what: &str, query: &[(&str, String)], from: &str) -> Result<Vec<T>> {
         let mut items = Vec::new();
         let mut after: Option<String> = None;
         for _ in 0..PAGES_MAX {
-            let mut query = vec![("limit", PAGE_LIMIT.to_string())];
-            query.extend(after.map(|token| ("continue", token)));
+            let mut query = [query, &[("limit", PAGE_LIMIT.to_string())]].concat();
+            query.extend(after.map(|token| (from, token)));
             let page: Page<T> = self.json(self.request(Method::GET, what).query(&query)).await?;
             items.extend(page.items);
             after = page.continue_token;
@@ -139,7 +178,7 @@ impl Client {
         bail!("the list of {what} has more than {} objects", PAGES_MAX * PAGE_LIMIT)
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}/v1/{path}", self.connection.server));
         match &self.connection.token {
             Some(token) => request.bearer_auth(token),
@@ -152,7 +191,7 @@ impl Client {
         self.read(response).await
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Response> {
+    pub(super) async fn send(&self, request: RequestBuilder) -> Result<Response> {
         let Connection { server, server_source, .. } = &self.connection;
         request.send().await.map_err(|error| {
             let reason = if error.is_timeout() { "does not answer in time" } else { "cannot be reached" };
@@ -168,7 +207,7 @@ impl Client {
     }
 
     /// An answer that is no success becomes an error: the server's own, or what can be said without it.
-    async fn check(&self, response: Response) -> Result<Response> {
+    pub(super) async fn check(&self, response: Response) -> Result<Response> {
         let status = response.status();
         if status.is_success() {
             return Ok(response);

@@ -2,5 +2,7 @@
 
 mod client;
 mod connection;
+mod follow;
 
 pub(crate) use client::{Client, Put};
+pub(crate) use follow::Follow;

@@ -75,7 +75,7 @@ async fn read(
     after: Option<String>,
     limit: usize,
 ) -> Result<Page<TaskView>> {
-    let mut list = Page { items: Vec::new(), continue_token: after };
+    let mut list = Page::new(Vec::new(), after);
     for _ in 0..PARTS_MAX {
         let after: Vec<_> = list.continue_token.take().map(|token| ("continue", token)).into_iter().collect();
         let request = node.request(Method::GET, &["v1", "tasks"]).query(query).query(&after);

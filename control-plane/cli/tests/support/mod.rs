@@ -15,7 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A busy machine is slow; a program that hangs is not.
-const DEADLINE: Duration = Duration::from_secs(120);
+pub const DEADLINE: Duration = Duration::from_secs(120);
 
 /// A scratch folder with its own context file, and nothing of the user's environment that the program reads.
 pub struct Scratch(TempDir);

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use switchyard_store::{ConfigStore, Operation, Precondition, Revision, StoreError, Transaction, keyspace};
+use switchyard_store::{ConfigStore, Revision, Snapshot};
+use switchyard_sync::{Decision, DesiredWriter, Edit, Present};
 use switchyard_types::{Generation, Page};
-use tokio::sync::Mutex;
 
 use super::{
     Declared, Intent,
@@ -14,32 +14,18 @@ use crate::{
     problem::Problem,
 };
 
-/// Another server may write the generation between our read and our write; this often in a row is an odd store.
-const ATTEMPTS_MAX: usize = 16;
-
 /// The desired state of the fleet, document by document.
 pub(crate) struct Desired {
     store: Arc<dyn ConfigStore>,
-    /// Writers of one server queue here instead of failing each other's preconditions.
-    writer: Mutex<()>,
+    writer: DesiredWriter,
 }
 
-/// A change of the desired state that is ready to be written.
-struct Change {
-    /// For people.
-    what: String,
-    key: String,
-    /// The generation as it was read, which must not have moved.
-    read: Option<Stored<Generation>>,
-    next: Generation,
-    /// The document as it was read.
-    current: Option<Revision>,
-    operation: Operation,
-}
+/// A document that is declared, and the revision at which its predecessor stood.
+type Decided<K> = (DocumentOf<K>, Option<Revision>);
 
 impl Desired {
-    pub(crate) fn new(store: Arc<dyn ConfigStore>) -> Self {
-        Self { store, writer: Mutex::default() }
+    pub(crate) fn new(store: Arc<dyn ConfigStore>, writer: DesiredWriter) -> Self {
+        Self { store, writer }
     }
 
     /// Declares what was checked already, but for its version and what else is declared.
@@ -49,13 +35,9 @@ impl Desired {
         intent: Intent,
         dry_run: bool,
     ) -> Result<Declared<DocumentOf<K>>, Problem> {
-        let _writer = self.writer.lock().await;
-        for _ in 0..ATTEMPTS_MAX {
-            if let Some(declared) = self.try_declare::<K>(document, intent, dry_run).await? {
-                return Ok(declared);
-            }
-        }
-        Err(contended::<K>())
+        let decide = |present: Present<'_>| decide_declare::<K>(&present, document, intent, dry_run);
+        let ((document, before), now) = self.writer.write(decide).await?;
+        Ok(declared::<K>(document, before, now.or(before)))
     }
 
     /// Takes a document away.
@@ -65,26 +47,13 @@ impl Desired {
         version: Option<u64>,
         dry_run: bool,
     ) -> Result<DocumentOf<K>, Problem> {
-        let _writer = self.writer.lock().await;
-        for _ in 0..ATTEMPTS_MAX {
-            let read = documents::read::<Generation>(&*self.store, keyspace::GENERATION).await?;
-            let current = self.find::<K>(name).await?.ok_or_else(|| unknown::<K>(name))?;
-            if version.is_some_and(|version| version != current.revision.0) {
-                return Err(stale::<K>(name, current.revision));
-            }
-            let document = with_version::<K>(current.value, current.revision);
-            if dry_run {
-                return Ok(document);
-            }
-            let next = read.as_ref().map(|read| read.value).unwrap_or_default().next();
-            let (what, key) = (format!("{} {name}", K::WORD), K::key(name));
-            let operation = Operation::delete(key.clone());
-            let change = Change { what, key, read, next, current: Some(current.revision), operation };
-            if self.write(change).await?.is_some() {
-                return Ok(document);
-            }
-        }
-        Err(contended::<K>())
+        let decide = |present: Present<'_>| decide_delete::<K>(&present, name, version, dry_run);
+        Ok(self.writer.write(decide).await?.0)
+    }
+
+    /// Seals what is declared under a new epoch.
+    pub(crate) async fn raise_epoch(&self) -> Result<Generation, Problem> {
+        Ok(self.writer.raise_epoch().await?)
     }
 
     pub(crate) async fn list<K: Kind>(&self, request: &PageRequest) -> Result<Page<DocumentOf<K>>, Problem> {
@@ -105,70 +74,60 @@ impl Desired {
     async fn find<K: Kind>(&self, name: &K::Name) -> Result<Option<Stored<DocumentOf<K>>>, Problem> {
         documents::read(&*self.store, &K::key(name)).await
     }
+}
 
-    /// One attempt; none: somebody else wrote meanwhile. The generation is read first and must not move until the write,
-    /// so that what is decided here about other documents still holds then.
-    async fn try_declare<K: Kind>(
-        &self,
-        document: &DocumentOf<K>,
-        intent: Intent,
-        dry_run: bool,
-    ) -> Result<Option<Declared<DocumentOf<K>>>, Problem> {
-        let read = documents::read::<Generation>(&*self.store, keyspace::GENERATION).await?;
-        let current = self.find::<K>(&document.name).await?;
-        check_version::<K>(document, intent, current.as_ref())?;
-        let mut document = stored_form::<K>(document);
-        let mut next = read.as_ref().map(|read| read.value).unwrap_or_default();
-        match current.as_ref().and_then(|current| K::unchanged_generation(&document, &current.value)) {
-            Some(generation) => set_generation::<K>(&mut document, generation),
-            None => {
-                self.check_others::<K>(&document).await?;
-                next = next.next();
-                set_generation::<K>(&mut document, next);
-            }
-        }
-        let same = current.as_ref().is_some_and(|current| current.value == document);
-        let present = current.as_ref().map(|current| current.revision);
-        if same || dry_run {
-            return Ok(Some(declared::<K>(document, present, present)));
-        }
-        let (what, key) = (format!("{} {}", K::WORD, document.name), K::key(&document.name));
-        let operation = Operation::put(key.clone(), documents::encode(&document)?);
-        let written = self.write(Change { what, key, read, next, current: present, operation }).await?;
-        Ok(written.map(|revision| declared::<K>(document, present, Some(revision))))
-    }
-
-    async fn check_others<K: Kind>(&self, document: &DocumentOf<K>) -> Result<(), Problem> {
-        let others = documents::all::<DocumentOf<K>>(&*self.store, K::PREFIX).await?;
-        let others: Vec<_> = others.into_iter().map(|stored| stored.value).collect();
-        let is_new = others.iter().all(|other| other.name != document.name);
-        if is_new && others.len() >= K::COUNT_MAX {
-            let (most, words) = (K::COUNT_MAX, K::WORDS);
-            let message = format!("there are {most} {words}, which is the most: delete some first");
-            return Err(Problem::conflict(message));
-        }
-        K::check_others(document, &others)
-    }
-
-    /// Writes a document and the generation in one transaction; none: one of the two has moved.
-    async fn write(&self, change: Change) -> Result<Option<Revision>, Problem> {
-        let at = |revision: Option<Revision>| revision.map_or(Precondition::Absent, Precondition::At);
-        let transaction = Transaction {
-            preconditions: vec![
-                (keyspace::GENERATION.to_owned(), at(change.read.map(|read| read.revision))),
-                (change.key, at(change.current)),
-            ],
-            operations: vec![change.operation, Operation::put(keyspace::GENERATION, documents::encode(&change.next)?)],
-        };
-        match self.store.txn(transaction).await {
-            Ok(revision) => {
-                tracing::info!(what = change.what, generation = %change.next, "desired state changed");
-                Ok(Some(revision))
-            }
-            Err(StoreError::Conflict { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
+fn decide_declare<K: Kind>(
+    present: &Present<'_>,
+    document: &DocumentOf<K>,
+    intent: Intent,
+    dry_run: bool,
+) -> Result<Decision<Decided<K>>, Problem> {
+    let key = K::key(&document.name);
+    let current: Option<Stored<DocumentOf<K>>> = documents::find(present.snapshot, &key)?;
+    check_version::<K>(document, intent, current.as_ref())?;
+    let mut document = stored_form::<K>(document);
+    let unchanged = current.as_ref().and_then(|current| K::unchanged_generation(&document, &current.value));
+    match unchanged {
+        Some(generation) => set_generation::<K>(&mut document, generation),
+        None => {
+            check_others::<K>(present.snapshot, &document)?;
+            set_generation::<K>(&mut document, present.next);
         }
     }
+    let same = current.as_ref().is_some_and(|current| current.value == document);
+    let before = current.map(|current| current.revision);
+    if same || dry_run {
+        return Ok(Decision::Leave((document, before)));
+    }
+    let edit = Edit { key, value: Some(documents::encode(&document)?.into()) };
+    let decided = (document, before);
+    Ok(if unchanged.is_some() { Decision::Reword(edit, decided) } else { Decision::Write(edit, decided) })
+}
+
+fn decide_delete<K: Kind>(
+    present: &Present<'_>,
+    name: &K::Name,
+    version: Option<u64>,
+    dry_run: bool,
+) -> Result<Decision<DocumentOf<K>>, Problem> {
+    let key = K::key(name);
+    let current: Stored<DocumentOf<K>> = documents::find(present.snapshot, &key)?.ok_or_else(|| unknown::<K>(name))?;
+    if version.is_some_and(|version| version != current.revision.0) {
+        return Err(stale::<K>(name, current.revision));
+    }
+    let document = with_version::<K>(current.value, current.revision);
+    Ok(if dry_run { Decision::Leave(document) } else { Decision::Write(Edit { key, value: None }, document) })
+}
+
+fn check_others<K: Kind>(snapshot: &Snapshot, document: &DocumentOf<K>) -> Result<(), Problem> {
+    let others: Vec<DocumentOf<K>> = documents::below(snapshot, K::PREFIX)?;
+    let is_new = others.iter().all(|other| other.name != document.name);
+    if is_new && others.len() >= K::COUNT_MAX {
+        let (most, words) = (K::COUNT_MAX, K::WORDS);
+        let message = format!("there are {most} {words}, which is the most: delete some first");
+        return Err(Problem::conflict(message));
+    }
+    K::check_others(document, &others)
 }
 
 fn declared<K: Kind>(
@@ -224,8 +183,4 @@ fn stale<K: Kind>(name: &K::Name, current: Revision) -> Problem {
 fn unknown<K: Kind>(name: &K::Name) -> Problem {
     let (word, words) = (K::WORD, K::WORDS);
     Problem::not_found(format_args!("there is no {word} {name}: list them with GET /v1/{words}"))
-}
-
-fn contended<K: Kind>() -> Problem {
-    Problem::conflict(format_args!("others changed {} {ATTEMPTS_MAX} times meanwhile: try again", K::WORDS))
 }

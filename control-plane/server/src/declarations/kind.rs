@@ -1,7 +1,7 @@
 use std::fmt::{Debug, Display};
 
 use serde::{Serialize, de::DeserializeOwned};
-use switchyard_types::{Document, Generation};
+use switchyard_types::{Document, Generation, LabelMatch, Selection};
 
 use crate::problem::Problem;
 
@@ -41,18 +41,28 @@ pub(crate) trait Kind {
 /// The documents of a kind.
 pub(crate) type DocumentOf<K> = Document<<K as Kind>::Name, <K as Kind>::Spec, <K as Kind>::Status>;
 
-/// Refuses a document of another kind, and more labels than there may be.
-pub(super) fn check_head<K: Kind>(document: &DocumentOf<K>, selector: usize) -> Result<(), Problem> {
+/// Refuses a document of another kind, more labels than there may be, and a cohort without nodes.
+pub(super) fn check_head<K: Kind>(document: &DocumentOf<K>, selection: Selection<'_>) -> Result<(), Problem> {
     if document.kind != K::KIND {
         let kind: String = document.kind.chars().take(80).collect();
         return Err(Problem::invalid(format_args!("kind is {kind:?}: expected {:?}", K::KIND)));
     }
-    for (key, labels) in [("labels", document.labels.len()), ("spec.selector", selector)] {
+    let wanted = &selection.selector.0;
+    for (key, labels) in [("labels", document.labels.len()), ("spec.selector", wanted.len())] {
         if labels > LABELS_MAX {
             return Err(wrong(key, format_args!("it has {labels} labels: at most {LABELS_MAX} are taken")));
         }
     }
-    Ok(())
+    for (label, wanted) in wanted {
+        if matches!(wanted, LabelMatch::In(values) if values.is_empty() || values.len() > LABELS_MAX) {
+            let reason = format_args!("expected one value, or a list of 1 to {LABELS_MAX}");
+            return Err(wrong(&format!("spec.selector.{}", label.escape_debug()), reason));
+        }
+    }
+    selection.cohort.check().map_err(|reason| {
+        let detail = format!("spec.{reason}");
+        Problem::invalid(&detail).with_details(vec![detail])
+    })
 }
 
 /// What is wrong with one key, as message and as detail.

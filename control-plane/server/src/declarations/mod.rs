@@ -27,3 +27,12 @@ pub(crate) enum Declared<D> {
     /// There was one, and it is now this, or was this already.
     Replaced(D),
 }
+
+impl<D> Declared<D> {
+    /// The document, to add to what is told of it.
+    pub(crate) fn document(&mut self) -> &mut D {
+        match self {
+            Self::Created(document) | Self::Replaced(document) => document,
+        }
+    }
+}

@@ -29,12 +29,12 @@ impl Routes {
         intent: Intent,
         dry_run: bool,
     ) -> Result<Declared<RouteDocument>, Problem> {
-        check_head::<Self>(&document, document.spec.selector.0.len())?;
+        check_head::<Self>(&document, document.spec.selection())?;
         if let Err(error) = document.spec.check() {
             let detail = format!("spec.{error}");
             return Err(Problem::invalid(&detail).with_details(vec![detail]));
         }
-        document.status = Some(RouteStatus { generation: Generation::default() });
+        document.status = Some(RouteStatus { generation: Generation::default(), warnings: Vec::new() });
         self.desired.declare::<Self>(&document, intent, dry_run).await
     }
 }
@@ -68,7 +68,7 @@ impl Kind for Routes {
             None => Ok(()),
             Some(conflict) => Err(Problem::conflict(format_args!(
                 "{} and {} both take {}, and a node may match both: give them different hosts or path prefixes, or \
-                 selectors that exclude each other",
+                 selectors or cohorts that exclude each other",
                 candidate.name, conflict.with, conflict.claim
             ))),
         }

@@ -40,7 +40,7 @@ impl Strategies {
         let configuration = canonical(document.spec.configuration.clone().unwrap_or(manifest.configuration_default));
         self.workshop.try_strategy(manifest.digest, configuration.clone(), limits).await?;
         let generation = Generation::default();
-        document.status = Some(StrategyStatus { generation, digest: manifest.digest, configuration });
+        document.status = Some(StrategyStatus::new(generation, manifest.digest, configuration));
         self.desired.declare::<Self>(&document, intent, dry_run).await
     }
 }
@@ -72,6 +72,7 @@ impl Kind for Strategies {
             && new.configuration == old.configuration
             && wants.slot() == wanted.slot()
             && wants.selector == wanted.selector
+            && wants.cohort == wanted.cohort
             && wants.priority == wanted.priority
             && wants.limits.resolve() == wanted.limits.resolve();
         same.then_some(old.generation)
@@ -82,7 +83,7 @@ impl Kind for Strategies {
             None => Ok(()),
             Some(other) => Err(Problem::conflict(format_args!(
                 "{} and {other} both claim the slot {} at priority {}, and a node may match both: give them different \
-                 priorities or selectors that exclude each other",
+                 priorities, or selectors or cohorts that exclude each other",
                 candidate.name,
                 candidate.spec.slot(),
                 candidate.spec.priority
@@ -92,7 +93,7 @@ impl Kind for Strategies {
 }
 
 fn check_shape(document: &StrategyDocument) -> Result<(), Problem> {
-    check_head::<Strategies>(document, document.spec.selector.0.len())?;
+    check_head::<Strategies>(document, document.spec.selection())?;
     if document.spec.target.is_empty() {
         return Ok(());
     }

@@ -19,10 +19,12 @@ fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::Expired => StatusCode::GONE,
         ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ErrorCode::OutOfRange => StatusCode::RANGE_NOT_SATISFIABLE,
         ErrorCode::Refused => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::Busy => StatusCode::TOO_MANY_REQUESTS,
-        ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorCode::Internal | ErrorCode::Untrusted => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::StoreFull => StatusCode::INSUFFICIENT_STORAGE,
     }
 }
 
@@ -40,7 +42,7 @@ impl IntoResponse for Problem {
             ErrorCode::Unauthenticated => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"switchyard\""));
             }
-            ErrorCode::Busy => {
+            ErrorCode::Busy | ErrorCode::Unavailable | ErrorCode::StoreFull => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}

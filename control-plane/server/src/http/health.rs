@@ -28,7 +28,7 @@ pub(super) struct Health {
     ),
 )]
 pub(super) async fn get_health(State(app): State<App>) -> Result<Json<Health>, Problem> {
-    let snapshot = app.store.list(Range { prefix: keyspace::GENERATION, after: None, limit: 1 }).await?;
+    let snapshot = app.store.list(Range { prefix: keyspace::SEAL, after: None, limit: 1 }).await?;
     Ok(Json(Health {
         status: "ok".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

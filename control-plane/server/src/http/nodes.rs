@@ -1,31 +1,37 @@
-use axum::{Json, extract::State};
-use switchyard_types::{NodeId, NodeStatus, Page};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use switchyard_types::{ListedNode, NodeId};
 
 use super::{
     App,
-    extract::PathOf,
+    extract::{ListQuery, Listing, PathOf},
     schemas::{self, ErrorAnswer},
+    watch::{Watched, watch},
 };
-use crate::{
-    paging::{PageQuery, PageRequest},
-    problem::Problem,
-};
+use crate::problem::Problem;
 
-/// What the nodes report of themselves, by id.
+/// The nodes by id, with what they report of themselves. One whose lease has ended is listed with `"status": "unknown"` and what
+/// it ran last.
 #[utoipa::path(
     get, path = "/v1/nodes", tag = "nodes", operation_id = "listNodes",
-    params(PageQuery),
+    params(ListQuery),
     responses(
-        (status = 200, description = "Part of the nodes", body = schemas::PageOf<schemas::NodeStatus>),
-        (status = 400, description = "limit or continue is not valid", body = ErrorAnswer),
+        (status = 200, description = "Part of the nodes; with `watch=1` lines of `{type, object}`",
+         body = schemas::PageOf<schemas::ListedNode>),
+        (status = 400, description = "The query is not valid", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 410, description = "The version to watch from is too old", body = ErrorAnswer),
+        (status = 429, description = "Too many watches at once", body = ErrorAnswer),
     ),
 )]
-pub(super) async fn list_nodes(
-    State(app): State<App>,
-    request: PageRequest,
-) -> Result<Json<Page<NodeStatus>>, Problem> {
-    Ok(Json(app.fleet.list(&request).await?))
+pub(super) async fn list_nodes(State(app): State<App>, listing: Listing) -> Result<Response, Problem> {
+    match listing {
+        Listing::Part(request) => Ok(Json(app.fleet.list(&request).await?).into_response()),
+        Listing::Watch(from) => watch::<ListedNode>(&app, Watched::Nodes, from).await,
+    }
 }
 
 /// What one node reports: per slot what it received, staged and runs, and what failed last, at which stage and why.
@@ -33,12 +39,12 @@ pub(super) async fn list_nodes(
     get, path = "/v1/nodes/{id}", tag = "nodes", operation_id = "getNode",
     params(("id" = String, Path, description = "The node's id")),
     responses(
-        (status = 200, description = "Its last report", body = schemas::NodeStatus),
+        (status = 200, description = "Its last report", body = schemas::ListedNode),
         (status = 400, description = "Not an id", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
         (status = 404, description = "No such node has reported", body = ErrorAnswer),
     ),
 )]
-pub(super) async fn get_node(State(app): State<App>, PathOf(id): PathOf<NodeId>) -> Result<Json<NodeStatus>, Problem> {
+pub(super) async fn get_node(State(app): State<App>, PathOf(id): PathOf<NodeId>) -> Result<Json<ListedNode>, Problem> {
     Ok(Json(app.fleet.node(&id).await?))
 }

@@ -18,7 +18,8 @@ use utoipa::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    App, auth, blobs, health, nodes, plugins, routes as route_handlers, schemas::ErrorAnswer, strategies, timing,
+    App, auth, blobs, epoch, events, figures, forward, health, join, nodes, plugins, reports, routes as route_handlers,
+    schemas::ErrorAnswer, strategies, sync, timing,
 };
 use crate::problem::Problem;
 
@@ -39,6 +40,7 @@ const SHOWN_CHARS_MAX: usize = 100;
         (name = "strategies", description = "A plugin, its configuration, and where it decides"),
         (name = "routes", description = "Which requests a gateway takes and where they go"),
         (name = "nodes", description = "What nodes report of themselves"),
+        (name = "reports", description = "What nodes tell of the past, and what comes of it"),
         (name = "server", description = "The server itself"),
     ),
 )]
@@ -59,6 +61,9 @@ pub fn openapi() -> Document {
     document.merge(open().into_openapi());
     document.merge(uploads().into_openapi());
     document.merge(guarded().into_openapi());
+    document.merge(nodes_own().into_openapi());
+    document.merge(told().into_openapi());
+    document.merge(led().into_openapi());
     document
 }
 
@@ -72,32 +77,57 @@ fn uploads() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(plugins::publish_plugin))
 }
 
+/// What nodes ask.
+fn nodes_own() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(join::join)).routes(routes!(blobs::get_blob))
+}
+
+/// What nodes tell, to the server that leads, whichever they find.
+fn told() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(reports::report))
+}
+
+/// What comes of it, answered by the server that leads, whichever is asked.
+fn led() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(events::list_events)).routes(routes!(figures::get_figures))
+}
+
 /// Everything else.
 fn guarded() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(plugins::list_plugins))
         .routes(routes!(plugins::get_plugin))
-        .routes(routes!(blobs::get_blob))
         .routes(routes!(strategies::list_strategies, strategies::create_strategy))
         .routes(routes!(strategies::get_strategy, strategies::put_strategy, strategies::delete_strategy))
         .routes(routes!(route_handlers::list_routes, route_handlers::create_route))
         .routes(routes!(route_handlers::get_route, route_handlers::put_route, route_handlers::delete_route))
         .routes(routes!(nodes::list_nodes))
         .routes(routes!(nodes::get_node))
+        .routes(routes!(epoch::raise_epoch))
         .routes(routes!(get_openapi))
 }
 
 /// Every route with what stands around it. From the outside: log, panics, time, token.
 pub(crate) fn router(app: App) -> Router {
-    let token = || middleware::from_fn_with_state(app.clone(), auth::require_token);
+    let admin = || middleware::from_fn_with_state(app.clone(), auth::require_admin);
+    let node = || middleware::from_fn_with_state(app.clone(), auth::require_node);
     let within = |bound| middleware::from_fn_with_state(bound, timing::within);
     let (request, upload) = (app.config.request_time_max, app.config.upload_time_max);
 
     let open = Router::from(open()).layer(within(request));
-    let uploads = Router::from(uploads()).layer(token()).layer(within(upload));
-    let guarded = Router::from(guarded()).layer(token()).layer(within(request));
+    let uploads = Router::from(uploads()).layer(admin()).layer(within(upload));
+    let guarded = Router::from(guarded()).layer(admin()).layer(within(request));
+    let nodes = Router::from(nodes_own()).merge(sync::router()).layer(node()).layer(within(request));
+    let streams = sync::streams().layer(node());
+    let by_leader = || middleware::from_fn_with_state(app.clone(), forward::by_leader);
+    let told = Router::from(told()).layer(by_leader()).layer(node()).layer(within(request));
+    let led = Router::from(led()).layer(by_leader()).layer(admin()).layer(within(request));
     open.merge(uploads)
         .merge(guarded)
+        .merge(nodes)
+        .merge(streams)
+        .merge(told)
+        .merge(led)
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(CatchPanicLayer::custom(panicked))

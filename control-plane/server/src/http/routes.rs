@@ -1,16 +1,21 @@
-use axum::{Json, extract::State, http::StatusCode};
-use switchyard_types::{Page, RouteDocument, RouteName};
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use switchyard_types::{RouteDocument, RouteName};
 
 use super::{
     App,
-    extract::{JsonBody, PathOf, QueryOf},
+    extract::{JsonBody, ListQuery, Listing, PathOf, QueryOf},
     plugins::TrialQuery,
     schemas::{self, ErrorAnswer},
     strategies::{DeleteQuery, answer},
+    watch::{Watched, watch},
 };
 use crate::{
     declarations::{Intent, Routes},
-    paging::{PageQuery, PageRequest},
     problem::Problem,
 };
 
@@ -34,7 +39,9 @@ pub(super) async fn create_route(
     QueryOf(query): QueryOf<TrialQuery>,
     JsonBody(document): JsonBody<RouteDocument>,
 ) -> Result<(StatusCode, Json<RouteDocument>), Problem> {
-    Ok(answer(app.routes.apply(document, Intent::Create, query.dry_run).await?))
+    let mut declared = app.routes.apply(document, Intent::Create, query.dry_run).await?;
+    warn(&app, declared.document()).await;
+    Ok(answer(declared))
 }
 
 /// Creates or replaces a route. With a `resourceVersion` in the document, only the version that was read is replaced.
@@ -65,7 +72,9 @@ pub(super) async fn put_route(
         let message = format!("the path names the route {name}, the document {}: make them the same", document.name);
         return Err(Problem::invalid(message));
     }
-    Ok(answer(app.routes.apply(document, Intent::Apply, query.dry_run).await?))
+    let mut declared = app.routes.apply(document, Intent::Apply, query.dry_run).await?;
+    warn(&app, declared.document()).await;
+    Ok(answer(declared))
 }
 
 /// Takes a route away. What only it took is answered 404.
@@ -92,18 +101,21 @@ pub(super) async fn delete_route(
 /// The declared routes, by name.
 #[utoipa::path(
     get, path = "/v1/routes", tag = "routes", operation_id = "listRoutes",
-    params(PageQuery),
+    params(ListQuery),
     responses(
-        (status = 200, description = "Part of the routes", body = schemas::PageOf<schemas::RouteDocument>),
-        (status = 400, description = "limit or continue is not valid", body = ErrorAnswer),
+        (status = 200, description = "Part of the routes; with `watch=1` lines of `{type, object}`",
+         body = schemas::PageOf<schemas::RouteDocument>),
+        (status = 400, description = "The query is not valid", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 410, description = "The version to watch from is too old", body = ErrorAnswer),
+        (status = 429, description = "Too many watches at once", body = ErrorAnswer),
     ),
 )]
-pub(super) async fn list_routes(
-    State(app): State<App>,
-    request: PageRequest,
-) -> Result<Json<Page<RouteDocument>>, Problem> {
-    Ok(Json(app.desired.list::<Routes>(&request).await?))
+pub(super) async fn list_routes(State(app): State<App>, listing: Listing) -> Result<Response, Problem> {
+    match listing {
+        Listing::Part(request) => Ok(Json(app.desired.list::<Routes>(&request).await?).into_response()),
+        Listing::Watch(from) => watch::<RouteDocument>(&app, Watched::Routes, from).await,
+    }
 }
 
 /// One route.
@@ -122,4 +134,11 @@ pub(super) async fn get_route(
     PathOf(name): PathOf<RouteName>,
 ) -> Result<Json<RouteDocument>, Problem> {
     Ok(Json(app.desired.get::<Routes>(&name).await?))
+}
+
+async fn warn(app: &App, document: &mut RouteDocument) {
+    let warnings = app.fleet.warnings(document.spec.selection()).await;
+    if let Some(status) = &mut document.status {
+        status.warnings = warnings;
+    }
 }

@@ -3,6 +3,8 @@
 
 #![expect(dead_code, reason = "nobody makes these: they are read as shapes")]
 
+mod fleet;
+mod reports;
 mod routes;
 
 use std::collections::BTreeMap;
@@ -11,7 +13,12 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-pub(super) use routes::RouteDocument;
+use self::fleet::FleetCounts;
+pub(super) use self::{
+    fleet::ListedNode,
+    reports::{EventKind, FleetEvent, HookReport, ReportAnswer, ReportBatch},
+    routes::RouteDocument,
+};
 
 /// Part of a list.
 #[derive(Serialize, ToSchema)]
@@ -23,6 +30,10 @@ pub(super) struct PageOf<T: ToSchema> {
     #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     continue_token: Option<String>,
+    /// At which it was read: a watch from here misses nothing. Absent: the list is not from the store.
+    #[serde(rename = "resourceVersion", skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    resource_version: Option<u64>,
 }
 
 /// The one shape of an error.
@@ -47,16 +58,20 @@ pub(super) struct ErrorAnswer {
 pub(super) enum ErrorCode {
     InvalidRequest,
     Unauthenticated,
+    Forbidden,
     NotFound,
     MethodNotAllowed,
     Conflict,
     Expired,
     TooLarge,
     UnsupportedMediaType,
+    OutOfRange,
     Refused,
     Busy,
     Internal,
+    Untrusted,
     Unavailable,
+    StoreFull,
 }
 
 /// A step on the way from an upload to an active strategy.
@@ -144,9 +159,12 @@ pub(super) struct StrategySpec {
     /// Which slot; empty for caching.
     #[schema(required = false)]
     target: String,
-    /// Labels that a node must have; none: every node.
+    /// Labels that a node must have, each with a value or a list of values; none: every node.
     #[schema(required = false)]
-    selector: BTreeMap<String, String>,
+    selector: BTreeMap<String, LabelMatch>,
+    /// Which part of these nodes; absent: all.
+    #[schema(required = false)]
+    cohort: Option<Cohort>,
     /// The higher wins a slot.
     #[schema(required = false)]
     priority: i32,
@@ -155,6 +173,29 @@ pub(super) struct StrategySpec {
     /// By the plugin's schema; absent: its default.
     #[schema(required = false)]
     configuration: Option<Value>,
+}
+
+/// What a label must be.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "it is there for its schema")]
+pub(super) enum LabelMatch {
+    Is(String),
+    In(Vec<String>),
+}
+
+/// A part of the fleet, by a stable hash of the nodes' ids.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Cohort {
+    /// In percent, in steps of 0.01; 0 unless given.
+    #[schema(required = false, minimum = 0, maximum = 100)]
+    from_percent: f64,
+    /// In percent, not part of it; 100 unless given.
+    #[schema(required = false, minimum = 0, maximum = 100)]
+    to_percent: f64,
+    /// Mixes the places anew: cohorts of one salt can be laid beside each other.
+    #[schema(required = false)]
+    salt: String,
 }
 
 /// Limits other than the defaults.
@@ -183,6 +224,12 @@ pub(super) struct StrategyStatus {
     digest: String,
     /// What instances are configured with.
     configuration: Value,
+    /// Counted when it is asked for.
+    #[schema(required = false)]
+    fleet: Option<FleetCounts>,
+    /// What looks like a mistake, when it is applied.
+    #[schema(required = false)]
+    warnings: Vec<String>,
 }
 
 /// A desired state of the fleet; compared epoch first.
@@ -197,8 +244,11 @@ pub(super) struct Generation {
 pub(super) struct NodeStatus {
     node: String,
     labels: BTreeMap<String, String>,
-    /// The newest desired state it has seen.
+    /// The newest desired state that it follows.
     generation: Generation,
+    /// Why it does not follow what the store holds now.
+    #[schema(required = false)]
+    not_followed: Option<String>,
     /// Addresses of its engines, by protocol.
     listeners: BTreeMap<String, String>,
     contracts: Vec<String>,

@@ -1,16 +1,21 @@
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use serde::Deserialize;
-use switchyard_types::{Page, StrategyDocument, StrategyName};
+use switchyard_types::{StrategyDocument, StrategyName};
 
 use super::{
     App,
-    extract::{JsonBody, PathOf, QueryOf},
+    extract::{JsonBody, ListQuery, Listing, PathOf, QueryOf},
     plugins::TrialQuery,
     schemas::{self, ErrorAnswer},
+    watch::{Watched, watch},
 };
 use crate::{
     declarations::{Declared, Intent, Strategies},
-    paging::{PageQuery, PageRequest},
     problem::Problem,
 };
 
@@ -52,7 +57,9 @@ pub(super) async fn create_strategy(
     QueryOf(query): QueryOf<TrialQuery>,
     JsonBody(document): JsonBody<StrategyDocument>,
 ) -> Result<(StatusCode, Json<StrategyDocument>), Problem> {
-    Ok(answer(app.strategies.apply(document, Intent::Create, query.dry_run).await?))
+    let mut declared = app.strategies.apply(document, Intent::Create, query.dry_run).await?;
+    warn(&app, declared.document()).await;
+    Ok(answer(declared))
 }
 
 /// Creates or replaces a strategy. With a `resourceVersion` in the document, only the version that was read is replaced.
@@ -86,7 +93,9 @@ pub(super) async fn put_strategy(
         let message = format!("the path names the strategy {name}, the document {}: make them the same", document.name);
         return Err(Problem::invalid(message));
     }
-    Ok(answer(app.strategies.apply(document, Intent::Apply, query.dry_run).await?))
+    let mut declared = app.strategies.apply(document, Intent::Apply, query.dry_run).await?;
+    warn(&app, declared.document()).await;
+    Ok(answer(declared))
 }
 
 /// Takes a strategy away. Its slot runs the next one that matches, or the built-in fallback.
@@ -113,18 +122,26 @@ pub(super) async fn delete_strategy(
 /// The declared strategies, by name.
 #[utoipa::path(
     get, path = "/v1/strategies", tag = "strategies", operation_id = "listStrategies",
-    params(PageQuery),
+    params(ListQuery),
     responses(
-        (status = 200, description = "Part of the strategies", body = schemas::PageOf<schemas::StrategyDocument>),
-        (status = 400, description = "limit or continue is not valid", body = ErrorAnswer),
+        (status = 200, description = "Part of the strategies; with `watch=1` lines of `{type, object}`",
+         body = schemas::PageOf<schemas::StrategyDocument>),
+        (status = 400, description = "The query is not valid", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 410, description = "The version to watch from is too old", body = ErrorAnswer),
+        (status = 429, description = "Too many watches at once", body = ErrorAnswer),
     ),
 )]
-pub(super) async fn list_strategies(
-    State(app): State<App>,
-    request: PageRequest,
-) -> Result<Json<Page<StrategyDocument>>, Problem> {
-    Ok(Json(app.desired.list::<Strategies>(&request).await?))
+pub(super) async fn list_strategies(State(app): State<App>, listing: Listing) -> Result<Response, Problem> {
+    let request = match listing {
+        Listing::Part(request) => request,
+        Listing::Watch(from) => {
+            return watch::<StrategyDocument>(&app, Watched::Strategies, from).await;
+        }
+    };
+    let mut page = app.desired.list::<Strategies>(&request).await?;
+    count(&app, &mut page.items).await?;
+    Ok(Json(page).into_response())
 }
 
 /// One strategy.
@@ -142,7 +159,27 @@ pub(super) async fn get_strategy(
     State(app): State<App>,
     PathOf(name): PathOf<StrategyName>,
 ) -> Result<Json<StrategyDocument>, Problem> {
-    Ok(Json(app.desired.get::<Strategies>(&name).await?))
+    let mut document = app.desired.get::<Strategies>(&name).await?;
+    count(&app, std::slice::from_mut(&mut document)).await?;
+    Ok(Json(document))
+}
+
+/// Adds what the nodes make of them.
+async fn count(app: &App, documents: &mut [StrategyDocument]) -> Result<(), Problem> {
+    let Some(counts) = app.fleet.counts().await? else { return Ok(()) };
+    for document in documents {
+        if let Some(status) = &mut document.status {
+            status.fleet = counts.get(&document.name).copied();
+        }
+    }
+    Ok(())
+}
+
+async fn warn(app: &App, document: &mut StrategyDocument) {
+    let warnings = app.fleet.warnings(document.spec.selection()).await;
+    if let Some(status) = &mut document.status {
+        status.warnings = warnings;
+    }
 }
 
 pub(super) fn answer<D>(declared: Declared<D>) -> (StatusCode, Json<D>) {

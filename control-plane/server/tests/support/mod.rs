@@ -15,19 +15,25 @@ pub use plugin::{PluginText, built};
 use serde_json::{Value, json};
 use switchyard_host::{Compiler, Host, HostConfig};
 use switchyard_server::{Server, ServerConfig, token};
-use switchyard_store::{BlobStore, ConfigStore, EmbeddedStore};
+use switchyard_store::{BlobStore, ConfigStore, EmbeddedStore, Operation, Transaction};
+use switchyard_sync::ServerKey;
 use tempfile::TempDir;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// Answers of these tests are small.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
+/// Nothing here takes long; a machine that does three other things may.
+pub const DEADLINE: std::time::Duration = std::time::Duration::from_secs(100);
 
 pub struct Rig {
     pub folder: TempDir,
     pub store: EmbeddedStore,
     pub token: String,
     config: ServerConfig,
-    host: Host,
+    pub host: Host,
+    pub key: ServerKey,
     router: Router,
 }
 
@@ -45,18 +51,51 @@ impl Rig {
     pub async fn with(config: ServerConfig) -> Self {
         let folder = TempDir::new().unwrap();
         let store = EmbeddedStore::open(folder.path().join("store.redb")).unwrap();
-        let token = token::ensure(&store).await.unwrap().unwrap().as_str().to_owned();
+        let token = token::ensure(&store, token::Role::Admin).await.unwrap().unwrap().as_str().to_owned();
         // Fixtures are trusted: they are compiled here.
         let host = Host::new(HostConfig { instances_max: 16, ..HostConfig::new(Compiler::InProcess) }).unwrap();
         let blobs = BlobStore::open(folder.path().join("blobs")).unwrap();
-        let server = Server::new(config.clone(), Arc::new(store.clone()), blobs, host.clone());
-        Self { router: server.router(), folder, store, token, config, host }
+        let key = ServerKey::generate().unwrap();
+        let server = Server::new(config.clone(), Arc::new(store.clone()), blobs, host.clone(), key.clone());
+        Self { router: server.router(), folder, store, token, config, host, key }
     }
 
     /// Another server over the same store.
     pub fn server(&self) -> Server {
+        self.server_with(self.config.clone())
+    }
+
+    /// The same, told otherwise.
+    pub fn server_with(&self, config: ServerConfig) -> Server {
         let blobs = BlobStore::open(self.folder.path().join("blobs")).unwrap();
-        Server::new(self.config.clone(), Arc::new(self.store.clone()), blobs, self.host.clone())
+        Server::new(config, Arc::new(self.store.clone()), blobs, self.host.clone(), self.key.clone())
+    }
+
+    /// A server that listens, and has no others beside it.
+    pub async fn serve(&self) -> Serving {
+        self.serve_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), false)
+    }
+
+    /// A server that listens, one of several over this store.
+    pub async fn serve_as_one_of_several(&self) -> Serving {
+        self.serve_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), true)
+    }
+
+    /// The same where somebody listens already.
+    pub fn serve_on(&self, listener: TcpListener, is_one_of_several: bool) -> Serving {
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let advertise = is_one_of_several.then(|| url.clone());
+        let server = self.server_with(ServerConfig { advertise, ..self.config.clone() });
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(server.run(listener, stop.clone()));
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Serving { url, token: self.token.clone(), http, stop, task }
+    }
+
+    /// Writes values as they come, without a lease.
+    pub async fn write(&self, values: &[(String, Value)]) {
+        let operations = values.iter().map(|(key, value)| Operation::put(key, value.to_string())).collect();
+        self.store.txn(Transaction { preconditions: vec![], operations }).await.unwrap();
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
@@ -109,6 +148,91 @@ impl Rig {
 
     pub fn blobs(&self) -> usize {
         std::fs::read_dir(self.folder.path().join("blobs")).unwrap().count()
+    }
+}
+
+/// A server that listens.
+pub struct Serving {
+    pub url: String,
+    pub token: String,
+    http: reqwest::Client,
+    stop: CancellationToken,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Serving {
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token)
+    }
+
+    /// The status and the body.
+    pub async fn ask(&self, request: reqwest::RequestBuilder) -> (u16, Value) {
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null))
+    }
+
+    pub async fn get(&self, path: &str) -> (u16, Value) {
+        self.ask(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.ask(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// Lines of an answer that goes on.
+    pub async fn lines(&self, path: &str) -> Lines {
+        let answer = self.request(Method::GET, path).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200, "{path}");
+        Lines { answer, read: Vec::new() }
+    }
+
+    /// Stops it and waits until it has.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+/// An answer that goes on.
+pub struct Lines {
+    answer: reqwest::Response,
+    read: Vec<u8>,
+}
+
+impl Lines {
+    /// The next line; none: the answer has ended.
+    pub async fn next(&mut self) -> Option<Value> {
+        loop {
+            if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.read.drain(..=end).collect();
+                return Some(serde_json::from_slice(&line).unwrap());
+            }
+            let chunk = tokio::time::timeout(DEADLINE, self.answer.chunk()).await.expect("a line");
+            self.read.extend_from_slice(&chunk.unwrap()?);
+        }
+    }
+
+    /// The next line that is no bookmark.
+    pub async fn news(&mut self) -> Option<Value> {
+        loop {
+            let line = self.next().await?;
+            if line["type"] != "BOOKMARK" {
+                return Some(line);
+            }
+        }
+    }
+}
+
+/// Asks again until there is an answer.
+pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut probe: impl FnMut() -> F) -> T {
+    let deadline = std::time::Instant::now() + DEADLINE;
+    loop {
+        if let Some(found) = probe().await {
+            return found;
+        }
+        assert!(std::time::Instant::now() < deadline, "{what} did not happen");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
 

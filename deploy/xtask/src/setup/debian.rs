@@ -12,7 +12,10 @@ use crate::{
 };
 
 /// What the tests and the demo start, and the package that has it.
-const PEERS: [(&str, &str); 5] = [
+const PEERS: [(&str, &str); 7] = [
+    ("etcd", "etcd-server"),
+    // Child processes end with their test: util-linux has it, and so has every Debian.
+    ("setpriv", "util-linux"),
     ("redis-server", "redis-server"),
     ("redis-cli", "redis-tools"),
     ("redis-benchmark", "redis-tools"),
@@ -29,7 +32,34 @@ const REDIS_VERSION: &str = "v=7.0.";
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// Redis and Prometheus, and their tools.
+/// What etcd's client is compiled with: a compiler of protocol files, and beside it the types that come with every protocol.
+const PROTOC: (&str, &str) = ("protoc", "protobuf-compiler");
+const PROTOC_TYPES: (&str, &str) = ("google/protobuf/descriptor.proto", "libprotobuf-dev");
+
+/// Says in one line what is missing, also to those who build without a task.
+const OUR_PROTOC: &str = "deploy/protoc";
+
+/// What nothing can be built without.
+pub(super) fn ensure_build(workspace: &Workspace) -> Result<()> {
+    // Whoever names one of their own knows where its types are. Cargo itself names ours.
+    if std::env::var_os("PROTOC").is_some_and(|named| Path::new(&named) != workspace.root().join(OUR_PROTOC)) {
+        return Ok(());
+    }
+    let protoc = find(PROTOC.0);
+    let types = protoc.as_deref().is_some_and(|protoc| include(protoc).join(PROTOC_TYPES.0).is_file());
+    let missing =
+        [(protoc.is_some(), PROTOC.1), (types || std::env::var_os("PROTOC_INCLUDE").is_some(), PROTOC_TYPES.1)];
+    let missing: Vec<&str> = missing.into_iter().filter(|(there, _)| !there).map(|(_, package)| package).collect();
+    install(workspace, &missing)
+}
+
+/// Where a compiler of protocol files looks by itself, as seen from where it really lies.
+fn include(protoc: &Path) -> PathBuf {
+    let place = protoc.canonicalize().unwrap_or_else(|_| protoc.to_owned());
+    place.ancestors().nth(2).unwrap_or(Path::new("/usr")).join("include")
+}
+
+/// etcd, Redis and Prometheus, and their tools.
 pub(super) fn ensure_peers(workspace: &Workspace) -> Result<()> {
     install_missing(workspace, &PEERS)?;
     let version = output(command(workspace, "redis-server", ["--version"]))?;
@@ -164,6 +194,11 @@ fn codename() -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_types_lie_beside_the_compiler() {
+        assert_eq!(include(Path::new("/opt/none/bin/protoc")), Path::new("/opt/none/include"));
+    }
 
     #[test]
     fn the_mirror_is_the_one_of_the_release_itself() {

@@ -12,8 +12,9 @@ use anyhow::Result;
 
 use crate::workspace::Workspace;
 
-/// What both acts of the demo need.
-pub(crate) fn for_demo(workspace: &Workspace) -> Result<()> {
+/// What building needs, and with it both acts of the demo.
+pub(crate) fn for_build(workspace: &Workspace) -> Result<()> {
+    debian::ensure_build(workspace)?;
     wasm::ensure(workspace)
 }
 
@@ -31,7 +32,7 @@ pub(crate) fn for_bench(workspace: &Workspace) -> Result<()> {
 /// Everything, in the order of how soon it is needed.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     components::ensure(workspace)?;
-    wasm::ensure(workspace)?;
+    for_build(workspace)?;
     debian::ensure_peers(workspace)?;
     python::ensure(workspace)?;
     node::ensure(workspace)?;

@@ -80,6 +80,7 @@ pub fn route(backends: &[(&str, SocketAddr)]) -> RouteSpec {
     };
     RouteSpec {
         selector: NodeSelector::default(),
+        cohort: Default::default(),
         hosts: Vec::new(),
         path_prefix: "/".to_owned(),
         backends: backends.iter().map(backend).collect(),

@@ -93,6 +93,8 @@ struct Shard<K: Kind> {
 struct Asked {
     busy: AtomicU64,
     fallbacks: AtomicU64,
+    /// Decisions of the fallback while there was nobody else to ask.
+    alone: AtomicU64,
 }
 
 impl<K: Kind> Slot<K> {
@@ -139,7 +141,11 @@ impl<K: Kind> Slot<K> {
         if self.wants() == 0 {
             shared.let_caller_half_open(shard);
         }
-        let (Some(slot), true) = (shared.shards.get(shard), self.wants() != 0) else { return apply(None) };
+        let Some(slot) = shared.shards.get(shard) else { return apply(None) };
+        if self.wants() == 0 {
+            slot.count_alone(hook);
+            return apply(None);
+        }
         let (Some(mut cell), Some(table)) = (slot.lock_or_give_up(hook), shared.table.upgrade()) else {
             return apply(None);
         };
@@ -229,6 +235,13 @@ impl<K: Kind> Shard<K> {
         }
         self.count_fallback(hook);
         None
+    }
+
+    #[inline]
+    fn count_alone(&self, hook: usize) {
+        if let Some(asked) = self.asked.get(hook) {
+            asked.alone.fetch_add(1, Relaxed);
+        }
     }
 
     fn count_fallback(&self, hook: usize) {

@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, sync::atomic::Ordering::Relaxed};
 
-use switchyard_types::{HookFigures, ShardFigures};
+use switchyard_types::{HookFigures, Measures, ShardFigures};
 
 use super::{Slot, cell::Cell, state::Kept};
 use crate::{Strategy, StrategyIdentity, figures::Totals, kind::Kind};
@@ -35,6 +35,8 @@ pub struct SlotFigures {
     pub last_swap: Option<SwapReport>,
     /// By hook.
     pub hooks: BTreeMap<String, HookFigures>,
+    /// The same since the slot exists, as it is reported, and with it what the fallback decided while there was no strategy.
+    pub measures: BTreeMap<String, Measures>,
     /// The instances.
     pub shards: ShardFigures,
 }
@@ -67,8 +69,13 @@ impl<K: Kind> Slot<K> {
             shards.quarantined = shards.shards;
         }
         let asked = K::ASKED.iter().enumerate().map(|(at, hook)| (hook.name.to_owned(), self.asked(at)));
-        let batched = [("observe", observe), ("tick", tick)].map(|(name, total)| (name.to_owned(), total.finish()));
-        let hooks = asked.chain(batched).collect();
+        let batched = [("observe", observe), ("tick", tick)]
+            .map(|(name, total)| (name.to_owned(), (total.measures(), total.finish())));
+        let (mut hooks, mut measures) = (BTreeMap::new(), BTreeMap::new());
+        for (name, (measured, figures)) in asked.chain(batched) {
+            hooks.insert(name.clone(), figures);
+            measures.insert(name, measured);
+        }
         let history = shared.history.lock();
         SlotFigures {
             strategy: history.active.as_ref().map(|strategy| strategy.identity().clone()),
@@ -77,23 +84,26 @@ impl<K: Kind> Slot<K> {
             flips: history.flips,
             last_swap: history.last.clone(),
             hooks,
+            measures,
             shards,
         }
     }
 
     /// One of the hooks that return a decision, over all shards.
-    fn asked(&self, hook: usize) -> HookFigures {
-        let (mut total, mut fallbacks, mut busy) = (Totals::default(), 0, 0);
+    fn asked(&self, hook: usize) -> (Measures, HookFigures) {
+        let (mut total, mut fallbacks, mut busy, mut alone) = (Totals::default(), 0, 0, 0);
         for shard in &self.0.shards {
             if let Some(asked) = shard.asked.get(hook) {
                 fallbacks += asked.fallbacks.load(Relaxed);
                 busy += asked.busy.load(Relaxed);
+                alone += asked.alone.load(Relaxed);
             }
             if let Some(meter) = shard.cell.lock().asked.get(hook) {
                 meter.add_to(&mut total);
             }
         }
-        HookFigures { fallbacks, busy, ..total.finish() }
+        let measures = Measures { fallbacks: fallbacks + alone, busy, ..total.measures() };
+        (measures, HookFigures { fallbacks, busy, ..total.finish() })
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Engine, Ground, listen};
 use crate::{NodeError, folder::CacheSize};
 
 pub(super) async fn start(ground: &Ground<'_>) -> Result<Engine, NodeError> {
-    let Ground { config, host, folder, secret, clients_max } = ground;
+    let Ground { config, host, folder, secret, clients_max, .. } = ground;
     let failed = |source: CacheError| NodeError::Engine { engine: "cache", source: source.into() };
     let size = CacheSize::new(config.cache_budget, config.cache_shards).or_remembered(folder);
     let usual = size.config();

@@ -51,6 +51,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) secret: [u8; 16],
     /// Clients that one listener may have: a client costs a file, and the process has a bound on these.
     pub(crate) clients_max: usize,
+    /// Of the node itself, for who reads those of the engines.
+    pub(crate) figures: Figures,
 }
 
 /// Every engine that the configuration asks for, and what takes the node's routes.

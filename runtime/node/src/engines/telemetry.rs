@@ -23,6 +23,8 @@ pub(super) async fn start(ground: &Ground<'_>, routes: Routes, others: &[&Engine
         let (figures, decided) = (Arc::clone(&engine.figures), engine.slots.clone());
         telemetry.source(engine.name, move || [figures(), slots::list(&decided)].concat());
     }
+    let node = Arc::clone(&ground.figures);
+    telemetry.source("node", move || node());
     // Its own figures it has anyway.
     let (own, decided) = (own_slots(&telemetry), own_slots(&telemetry));
     telemetry.source(NAME, move || slots::list(&decided));

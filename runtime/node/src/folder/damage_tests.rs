@@ -7,7 +7,7 @@ use switchyard_host::State;
 use switchyard_plan::DesiredState;
 use switchyard_types::{Digest, Generation, SlotId, StrategyKind};
 
-use super::{DataFolder, LocalBlobs, Records, StateOwner, States};
+use super::{DataFolder, LocalBlobs, Received, Records, StateOwner, States};
 
 const TRIALS: u32 = 1_000;
 
@@ -49,12 +49,13 @@ fn damage_to_a_record_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let data = DataFolder::open(folder.path()).unwrap();
     let state = DesiredState { generation: Generation { epoch: 1, counter: 7 }, ..DesiredState::default() };
-    data.write_received(&state).unwrap();
+    let received = Received::default();
+    data.write_received(&received).unwrap();
     data.write_healthy(&state).unwrap();
     data.write_rejected(&vec![Digest::of(b"state")]).unwrap();
     let whole = || data.records();
     check(&data.join("received.json"), || whole() == Records { received: None, healthy: Some(state.clone()) });
-    check(&data.join("healthy.json"), || whole() == Records { received: Some(state.clone()), healthy: None });
+    check(&data.join("healthy.json"), || whole() == Records { received: Some(received.clone()), healthy: None });
     check(&data.join("rejected-states.json"), || data.rejected().is_empty());
 }
 

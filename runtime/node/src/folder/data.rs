@@ -9,7 +9,10 @@ use serde::de::DeserializeOwned;
 use switchyard_plan::DesiredState;
 use switchyard_types::Digest;
 
-use super::checked::{read_checked, write_checked};
+use super::{
+    Received,
+    checked::{read_checked, write_checked},
+};
 use crate::NodeError;
 
 /// The node's part of the data folder, held by this process alone: the lock goes with the value, or with the process.
@@ -22,7 +25,7 @@ pub(crate) struct DataFolder {
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Records {
     /// What it was last told to run.
-    pub(crate) received: Option<DesiredState>,
+    pub(crate) received: Option<Received>,
     /// By slot, what last ran well.
     pub(crate) healthy: Option<DesiredState>,
 }
@@ -56,8 +59,8 @@ impl DataFolder {
     }
 
     /// Remembers what the node was told to run.
-    pub(crate) fn write_received(&self, state: &DesiredState) -> io::Result<()> {
-        write_checked(&self.join(RECEIVED), state)
+    pub(crate) fn write_received(&self, received: &Received) -> io::Result<()> {
+        write_checked(&self.join(RECEIVED), received)
     }
 
     /// Remembers what ran well.
@@ -102,13 +105,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let data = DataFolder::open(folder.path()).unwrap();
         assert_eq!(data.records(), Records::default());
-        data.write_received(&state(2)).unwrap();
+        let received = Received::default();
+        data.write_received(&received).unwrap();
         data.write_healthy(&state(1)).unwrap();
-        assert_eq!(data.records(), Records { received: Some(state(2)), healthy: Some(state(1)) });
+        assert_eq!(data.records(), Records { received: Some(received.clone()), healthy: Some(state(1)) });
         let healthy = data.join(HEALTHY);
         let bytes = fs::read(&healthy).unwrap();
         fs::write(&healthy, &bytes[..bytes.len() / 2]).unwrap();
-        assert_eq!(data.records(), Records { received: Some(state(2)), healthy: None });
+        assert_eq!(data.records(), Records { received: Some(received), healthy: None });
     }
 
     #[test]

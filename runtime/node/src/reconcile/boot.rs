@@ -3,8 +3,6 @@ use std::collections::BTreeMap;
 use switchyard_plan::{DesiredRoute, DesiredSlot, DesiredState};
 use switchyard_types::{Generation, SlotId};
 
-use crate::folder::Records;
-
 /// What a node tries when it starts, before it has heard of anybody.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Boot {
@@ -30,12 +28,12 @@ pub(crate) struct BootRoutes {
 /// What is healthy goes first, and what was received is tried where that does not come to life. Without a record of what
 /// is healthy, what was received is all there is. A slot that a readable healthy record does not name ran the built-in
 /// fallback, and does so again.
-pub(crate) fn boot(records: Records) -> Boot {
+pub(crate) fn boot(received: Option<DesiredState>, healthy: Option<DesiredState>) -> Boot {
     let generation = |state: &Option<DesiredState>| state.as_ref().map_or(Generation::default(), |s| s.generation);
-    let seen = generation(&records.received).max(generation(&records.healthy));
-    let routes = boot_routes(&records);
-    let received = records.received.map(|state| state.slots).unwrap_or_default();
-    let Some(healthy) = records.healthy.map(|state| state.slots) else {
+    let seen = generation(&received).max(generation(&healthy));
+    let routes = boot_routes(&received, &healthy);
+    let received = received.map(|state| state.slots).unwrap_or_default();
+    let Some(healthy) = healthy.map(|state| state.slots) else {
         let candidates = received.into_iter().map(|slot| (slot.slot.clone(), vec![slot])).collect();
         return Boot { seen, healthy: Vec::new(), candidates, routes };
     };
@@ -49,9 +47,9 @@ pub(crate) fn boot(records: Records) -> Boot {
     Boot { seen, healthy, candidates, routes }
 }
 
-fn boot_routes(records: &Records) -> BootRoutes {
+fn boot_routes(received: &Option<DesiredState>, healthy: &Option<DesiredState>) -> BootRoutes {
     let of = |state: &Option<DesiredState>| state.as_ref().map(|state| state.routes.clone());
-    let (healthy, received) = (of(&records.healthy), of(&records.received));
+    let (healthy, received) = (of(healthy), of(received));
     let mut candidates: Vec<_> = healthy.iter().chain(&received).cloned().collect();
     candidates.dedup();
     BootRoutes { healthy: healthy.unwrap_or_default(), candidates }
@@ -82,7 +80,7 @@ mod tests {
     /// What is tried for each slot, in order.
     fn check(healthy: Option<DesiredState>, received: Option<DesiredState>, seen: u64, expected: &[&[&DesiredSlot]]) {
         let good = healthy.as_ref().map(|state| state.slots.clone()).unwrap_or_default();
-        let boot = boot(Records { received, healthy });
+        let boot = boot(received, healthy);
         assert_eq!(
             boot.candidates.values().map(|slots| slots.iter().collect::<Vec<_>>()).collect::<Vec<_>>(),
             expected
@@ -111,7 +109,7 @@ mod tests {
         };
         let with = |routes| Some(DesiredState { routes, ..DesiredState::default() });
         let check = |healthy, received, expected: &[Vec<DesiredRoute>]| {
-            assert_eq!(boot(Records { healthy, received }).routes.candidates, expected);
+            assert_eq!(boot(received, healthy).routes.candidates, expected);
         };
         check(None, None, &[]);
         check(with(routes(1)), None, &[routes(1)]);

@@ -10,9 +10,9 @@ mod stage;
 mod steps;
 mod trust;
 
-pub(crate) use boot::boot;
+pub(crate) use boot::{Boot, boot};
 pub(crate) use failure::Failure;
-pub(crate) use reconciler::Reconciler;
+pub(crate) use reconciler::{Reconciler, Wanted};
 pub(crate) use routes::{Refusal, RoutesRecord};
 pub(crate) use stage::Stager;
 pub(crate) use steps::{Actual, FailedAttempt, Probation, Retry};

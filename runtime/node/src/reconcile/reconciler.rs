@@ -13,7 +13,7 @@ use super::{
 use crate::{
     checkpoint::Checkpoints,
     engines::SetRoutes,
-    folder::DataFolder,
+    folder::{DataFolder, Received},
     shared::{Shared, SlotRecord, Told},
 };
 
@@ -21,6 +21,13 @@ use crate::{
 pub(super) const RECORD_RETRY_MS: u64 = 5_000;
 /// Passes of one reconciliation: a second one sees what the first has done. What is left after that waits.
 const PASSES_MAX: usize = 3;
+
+/// What a node is told: its plan, and what that was made of.
+#[derive(Clone)]
+pub(crate) struct Wanted {
+    pub(crate) desired: DesiredState,
+    pub(crate) received: Arc<Received>,
+}
 
 /// Makes what runs equal to what is wanted. It takes no input: it looks at the whole state, and running it again does no
 /// harm. One task owns it, so that steps never run beside each other.
@@ -71,9 +78,9 @@ impl Reconciler {
 
     /// Follows another desired state from now on, once it is on disk: a node that dies while it stages knows what it was
     /// told. What the disk refuses is not followed, and every slot that it would change says so.
-    pub(crate) async fn follow(&self, desired: DesiredState) -> io::Result<()> {
-        let (folder, record) = (Arc::clone(&self.folder), desired.clone());
-        if let Err(error) = write(move || folder.write_received(&record)).await {
+    pub(crate) async fn follow(&self, Wanted { desired, received }: Wanted) -> io::Result<()> {
+        let folder = Arc::clone(&self.folder);
+        if let Err(error) = write(move || folder.write_received(&received)).await {
             let reason = format!("the desired state cannot be written to the node's data folder: {error}");
             self.shared.update(|state| state.note_not_followed(&desired, &StageFailure::new(Stage::Fetch, reason)));
             return Err(error);

@@ -1,15 +1,19 @@
+use std::sync::Arc;
+
 use switchyard_types::{NodeRoute, NodeStatus};
 
 /// The shortest time between two puts, in milliseconds, but for failures: a fleet that flips at once writes at most so
 /// often.
 const PUT_EVERY_MS: u64 = 500;
-/// How often figures alone are put, in milliseconds.
-const FIGURES_EVERY_MS: u64 = 5_000;
+/// The shortest time between two puts of which the second tells of a failure, in milliseconds.
+const FAILURE_EVERY_MS: u64 = 200;
+/// How often figures alone are put, in milliseconds. They are for whoever looks at one node; those of the fleet are reported.
+const FIGURES_EVERY_MS: u64 = 10_000;
 
 /// The last status that the store has, and when it was put.
 #[derive(Debug, Clone)]
 pub(crate) struct LastPut {
-    pub(crate) status: NodeStatus,
+    pub(crate) status: Arc<NodeStatus>,
     pub(crate) at_ms: u64,
 }
 
@@ -21,11 +25,11 @@ pub(crate) enum Put {
     Never,
 }
 
-/// A failure goes at once, another change after [`PUT_EVERY_MS`], figures alone after [`FIGURES_EVERY_MS`].
+/// A failure goes after [`FAILURE_EVERY_MS`], another change after [`PUT_EVERY_MS`], figures alone after [`FIGURES_EVERY_MS`].
 pub(crate) fn when(last: Option<&LastPut>, status: &NodeStatus, now_ms: u64) -> Put {
     let Some(last) = last else { return Put::Now };
     let wait_ms = match compare(&last.status, status) {
-        Difference::Failure => 0,
+        Difference::Failure => FAILURE_EVERY_MS,
         Difference::Decision => PUT_EVERY_MS,
         Difference::Figures => FIGURES_EVERY_MS,
         Difference::None => return Put::Never,
@@ -57,26 +61,10 @@ fn compare(old: &NodeStatus, new: &NodeStatus) -> Difference {
     if failed(new).iter().any(|failure| !before.contains(failure)) {
         return Difference::Failure;
     }
-    if decisions(old) != decisions(new) {
+    if old.without_figures() != new.without_figures() {
         return Difference::Decision;
     }
     if figures(old) == figures(new) { Difference::None } else { Difference::Figures }
-}
-
-/// What somebody decided, without what was counted.
-fn decisions(status: &NodeStatus) -> NodeStatus {
-    let mut status = figures(status);
-    for slot in &mut status.slots {
-        let shards = std::mem::take(&mut slot.shards);
-        slot.shards.quarantined = shards.quarantined;
-        slot.shards.shards = shards.shards;
-        slot.hooks.clear();
-    }
-    status.figures.clear();
-    status.live_generations = 0;
-    status.live_instances = 0;
-    status.live_bytes = 0;
-    status
 }
 
 /// Without what changes by itself: the time, and the pages that the process happens to hold.
@@ -104,10 +92,10 @@ mod tests {
     }
 
     fn check(change: impl FnOnce(&mut NodeStatus), waits: Option<u64>) {
-        let last = LastPut { status: status(), at_ms: 1_000 };
+        let last = LastPut { status: Arc::new(status()), at_ms: 1_000 };
         let mut status = status();
         change(&mut status);
-        for now_ms in [1_000, 1_499, 1_500, 5_999, 6_000] {
+        for now_ms in [1_000, 1_199, 1_200, 1_499, 1_500, 10_999, 11_000] {
             let expected = match waits.map(|wait_ms| 1_000 + wait_ms) {
                 None => Put::Never,
                 Some(due_ms) if now_ms >= due_ms => Put::Now,
@@ -127,9 +115,9 @@ mod tests {
         check(|_| {}, None);
         check(|status| status.at_unix_ms += 1, None);
         check(|status| status.resident_bytes += 4096, None);
-        check(|status| status.live_bytes += 1, Some(5_000));
-        check(|status| status.figures = [("cache.hits".to_owned(), 1.0)].into(), Some(5_000));
-        check(|status| status.slots[0].shards.fallback_evictions += 1, Some(5_000));
+        check(|status| status.live_bytes += 1, Some(10_000));
+        check(|status| status.figures = [("cache.hits".to_owned(), 1.0)].into(), Some(10_000));
+        check(|status| status.slots[0].shards.fallback_evictions += 1, Some(10_000));
         check(|status| status.generation = status.generation.next(), Some(500));
         check(|status| status.slots[0].flips += 1, Some(500));
         check(|status| status.slots[0].shards.quarantined += 1, Some(500));
@@ -137,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_goes_at_once() {
+    fn a_failure_goes_first() {
         let failure = SlotFailure {
             version: serde_json::from_value(json!({
                 "strategy": "a", "generation": {"epoch": 0, "counter": 1}, "digest": Digest::of(b"a"),
@@ -149,11 +137,11 @@ mod tests {
             attempts: 1,
             retry_at_unix_ms: None,
         };
-        check(|status| status.slots[0].last_failure = Some(failure), Some(0));
+        check(|status| status.slots[0].last_failure = Some(failure), Some(200));
         let route = json!({"name": "shop", "received": null, "active": null, "failure": null});
         let route: NodeRoute = serde_json::from_value(route).unwrap();
         let failed = RouteFailure { reason: "r".to_owned(), at_unix_ms: 7 };
-        check(|status| status.routes.push(NodeRoute { failure: Some(failed), ..route.clone() }), Some(0));
+        check(|status| status.routes.push(NodeRoute { failure: Some(failed), ..route.clone() }), Some(200));
         check(|status| status.routes.push(route.clone()), Some(500));
     }
 }

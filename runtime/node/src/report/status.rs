@@ -4,6 +4,7 @@ use switchyard_host::{Host, Progress, SlotFigures};
 use switchyard_plan::DesiredSlot;
 use switchyard_types::{Figure, NodeId, NodeStatus, SlotId, SlotStaging, SlotStatus, SlotVersion};
 
+use super::windows::Reading;
 use crate::engines::Figures;
 use crate::shared::{Shared, SlotRecord, unix_ms};
 
@@ -17,10 +18,32 @@ pub(crate) struct StatusSource {
     pub(crate) shared: Arc<Shared>,
 }
 
+/// The counters of every slot.
+pub(crate) type Readings = BTreeMap<SlotId, Reading>;
+
 impl StatusSource {
     /// The status now. It asks the host, which may take a moment: not for a task of its own.
     pub(crate) fn read(&self) -> NodeStatus {
-        let figures: BTreeMap<_, _> = self.shared.slots.iter().map(|(id, slot)| (id, slot.figures())).collect();
+        self.status(&self.slot_figures())
+    }
+
+    /// The status now, and the counters of the same moment.
+    pub(crate) fn observe(&self) -> (NodeStatus, Readings) {
+        let figures = self.slot_figures();
+        let status = self.status(&figures);
+        let active = |id: &SlotId| status.slots.iter().find(|slot| slot.slot == *id)?.active.clone();
+        let reading = |(id, figures): (&SlotId, SlotFigures)| {
+            (id.clone(), Reading { version: active(id), measures: figures.measures })
+        };
+        let readings = figures.into_iter().map(reading).collect();
+        (status, readings)
+    }
+
+    fn slot_figures(&self) -> BTreeMap<&SlotId, SlotFigures> {
+        self.shared.slots.iter().map(|(id, slot)| (id, slot.figures())).collect()
+    }
+
+    fn status(&self, figures: &BTreeMap<&SlotId, SlotFigures>) -> NodeStatus {
         let state = self.shared.state();
         let slots = state.slots.into_iter().map(|(id, record)| {
             let received = state.desired.slot(&id).map(DesiredSlot::version);
@@ -31,6 +54,7 @@ impl StatusSource {
             node: self.node.clone(),
             labels: self.labels.clone(),
             generation: state.desired.generation,
+            not_followed: state.not_followed,
             listeners: self.listeners.clone(),
             contracts: Host::contracts(),
             slots: slots.collect(),

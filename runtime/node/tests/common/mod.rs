@@ -17,7 +17,8 @@ use switchyard_host::{
     caching::{Budget, Unit},
 };
 use switchyard_node::{Node, NodeConfig, NodeError, NodeHandle, Upstream, compiled_dir};
-use switchyard_store::{BlobStore, ConfigStore, EmbeddedStore, Operation, Transaction, keyspace};
+use switchyard_store::{BlobStore, ConfigStore, EmbeddedStore, Operation, Snapshot, Transaction, keyspace};
+use switchyard_sync::{Decision, DesiredWriter, Edit, Present, ServerKey};
 use switchyard_tasks::Durability;
 use switchyard_types::{Digest, Generation, NodeStatus, RouteDocument, SlotStatus, StrategyDocument, StrategyKind};
 use tokio::task::JoinHandle;
@@ -41,7 +42,8 @@ pub(crate) struct Fleet {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) store: EmbeddedStore,
     pub(crate) blobs: BlobStore,
-    generation: Generation,
+    pub(crate) key: ServerKey,
+    writer: DesiredWriter,
 }
 
 impl Fleet {
@@ -49,11 +51,19 @@ impl Fleet {
         let folder = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open(folder.path().join("server/store.redb")).unwrap();
         let blobs = BlobStore::open(folder.path().join("server/blobs")).unwrap();
-        Self { folder, store, blobs, generation: Generation { epoch: 1, counter: 0 } }
+        let key = ServerKey::generate().unwrap();
+        let writer = DesiredWriter::new(Arc::new(store.clone()), key.clone());
+        Self { folder, store, blobs, key, writer }
     }
 
     pub(crate) fn upstream(&self) -> Option<Upstream> {
-        Some(Upstream { store: Arc::new(self.store.clone()), blobs: Arc::new(self.blobs.clone()) })
+        Some(self.upstream_by(Arc::new(self.store.clone())))
+    }
+
+    /// The same store by another way.
+    pub(crate) fn upstream_by(&self, store: Arc<dyn ConfigStore>) -> Upstream {
+        let (blobs, trust) = (Arc::new(self.blobs.clone()), self.key.trust());
+        Upstream { store, blobs, trust, recorder: None, servers: Vec::new(), token: None }
     }
 
     pub(crate) fn data(&self) -> &Path {
@@ -73,48 +83,61 @@ impl Fleet {
 
     /// Declares a strategy with a digest that nobody has looked at.
     pub(crate) async fn declare(&mut self, strategy: &str, digest: Digest, spec: Value) {
-        self.generation = self.generation.next();
         let configuration = spec.get("configuration").cloned().unwrap_or(json!({}));
         let mut full = json!({"kind": "caching", "plugin": digest});
         full.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
-        let status = json!({"generation": self.generation, "digest": digest, "configuration": configuration});
-        let document = json!({"kind": "Strategy", "name": strategy, "spec": full, "status": status});
-        let document: StrategyDocument = serde_json::from_value(document).unwrap();
-        let value = serde_json::to_vec(&document).unwrap().into();
-        self.commit(Operation::Put { key: keyspace::strategy(&document.name), value, lease: None }).await;
+        let document = |generation: Generation| {
+            let status = json!({"generation": generation, "digest": digest, "configuration": configuration});
+            let document = json!({"kind": "Strategy", "name": strategy, "spec": full, "status": status});
+            let document: StrategyDocument = serde_json::from_value(document).unwrap();
+            serde_json::to_vec(&document).unwrap()
+        };
+        self.edit(keyspace::strategy(&strategy.parse().unwrap()), |next| Some(document(next))).await;
     }
 
     /// Declares a route.
     pub(crate) async fn declare_route(&mut self, name: &str, spec: Value) {
-        self.generation = self.generation.next();
-        let status = json!({"generation": self.generation});
-        let document = json!({"kind": "Route", "name": name, "spec": spec, "status": status});
-        let document: RouteDocument = serde_json::from_value(document).unwrap();
-        let value = serde_json::to_vec(&document).unwrap().into();
-        self.commit(Operation::Put { key: keyspace::route(&document.name), value, lease: None }).await;
+        let document = |generation: Generation| {
+            let status = json!({"generation": generation});
+            let document = json!({"kind": "Route", "name": name, "spec": spec, "status": status});
+            let document: RouteDocument = serde_json::from_value(document).unwrap();
+            serde_json::to_vec(&document).unwrap()
+        };
+        self.edit(keyspace::route(&name.parse().unwrap()), |next| Some(document(next))).await;
     }
 
     pub(crate) async fn delete_route(&mut self, name: &str) {
-        self.generation = self.generation.next();
-        self.commit(Operation::Delete { key: keyspace::route(&name.parse().unwrap()) }).await;
+        self.edit(keyspace::route(&name.parse().unwrap()), |_| None).await;
     }
 
     pub(crate) async fn delete(&mut self, strategy: &str) {
-        self.generation = self.generation.next();
-        self.commit(Operation::Delete { key: keyspace::strategy(&strategy.parse().unwrap()) }).await;
+        self.edit(keyspace::strategy(&strategy.parse().unwrap()), |_| None).await;
     }
 
-    /// As if the store had been restored from a backup without saying so.
-    pub(crate) async fn delete_at(&mut self, strategy: &str, generation: Generation) {
-        self.generation = generation;
-        self.commit(Operation::Delete { key: keyspace::strategy(&strategy.parse().unwrap()) }).await;
+    async fn edit(&self, key: String, value: impl Fn(Generation) -> Option<Vec<u8>>) {
+        let decide = |present: Present<'_>| -> Result<_, std::convert::Infallible> {
+            let edit = Edit { key: key.clone(), value: value(present.next).map(Into::into) };
+            Ok(Decision::Write(edit, ()))
+        };
+        self.writer.write(decide).await.unwrap();
     }
 
-    async fn commit(&self, operation: Operation) {
-        let value = serde_json::to_vec(&self.generation).unwrap().into();
-        let generation = Operation::Put { key: keyspace::GENERATION.to_owned(), value, lease: None };
-        let operations = vec![operation, generation];
+    /// What is declared, for [`Self::restore`].
+    pub(crate) async fn backup(&self) -> Snapshot {
+        self.store.snapshot(keyspace::DESIRED).await.unwrap()
+    }
+
+    /// Puts a backup back, as somebody would who restores the store and tells nobody.
+    pub(crate) async fn restore(&self, backup: &Snapshot) {
+        let now = self.backup().await;
+        let gone = now.entries.keys().filter(|key| !backup.entries.contains_key(*key));
+        let put = backup.entries.iter().map(|(key, entry)| Operation::put(key, entry.value.clone()));
+        let operations = put.chain(gone.map(Operation::delete)).collect();
         self.store.txn(Transaction { preconditions: Vec::new(), operations }).await.unwrap();
+    }
+
+    pub(crate) async fn raise_epoch(&self) {
+        self.writer.raise_epoch::<std::convert::Infallible>().await.unwrap();
     }
 
     pub(crate) async fn try_start(&self, upstream: Option<Upstream>) -> Result<Running, NodeError> {

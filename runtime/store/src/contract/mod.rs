@@ -4,22 +4,30 @@
 //! A broken promise is a failed assertion, hence the panics here.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "these are tests")]
 
+mod elections;
+mod leases;
 mod lists;
 mod transactions;
+mod updates;
 mod watches;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{ConfigStore, Operation, Precondition, Range, Revision, Snapshot, StoreError, Transaction};
+use tokio::time::timeout;
 
+use crate::{
+    ConfigStore, Operation, Precondition, Range, Revision, Snapshot, SnapshotWatch, StoreError, Transaction,
+    testing::DEADLINE,
+};
+
+pub use elections::*;
+pub use leases::*;
 pub use lists::*;
 pub use transactions::*;
+pub use updates::*;
 pub use watches::*;
-
-/// A condition that does not come within this is taken for lost. Generous: machines that test are busy.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Where the suite gets the store under test.
 #[async_trait]
@@ -36,9 +44,14 @@ macro_rules! contract_suite {
             values_have_versions, deleted_keys_are_gone, preconditions_hold_or_nothing_happens,
             transactions_are_whole, bounds_are_kept, one_creator_wins, concurrent_increments_are_exact,
             everything_is_there_after_reopening, lists_are_ordered_and_bounded,
-            pages_are_stable_while_keys_change, the_first_snapshot_is_there_at_once,
+            pages_are_stable_while_keys_change, the_first_snapshot_is_what_is_there,
             a_watch_sees_its_prefix_alone, snapshots_are_whole_ordered_and_reach_the_end,
-            watches_of_one_prefix_agree,
+            watches_of_one_prefix_agree, updates_resume_after_any_revision,
+            updates_are_whole_ordered_and_complete, revisions_that_are_not_known_are_told,
+            a_silent_prefix_shows_that_the_store_lives, a_lease_ends_with_its_keys,
+            a_lease_that_is_kept_alive_goes_on, revoking_takes_all_keys_at_once,
+            a_key_is_bound_as_it_was_put_last, lives_of_leases_are_bounded, a_keeper_holds_a_lease,
+            one_candidate_leads_at_a_time, a_leader_that_is_gone_is_followed, a_candidate_needs_a_lease,
         );
     };
     (@tests $fixture:expr; $($test:ident,)*) => {
@@ -75,4 +88,8 @@ async fn commit(
 
 async fn list(store: &dyn ConfigStore, prefix: &str, after: Option<&str>, limit: usize) -> Snapshot {
     store.list(Range { prefix, after, limit }).await.expect("a range can be listed")
+}
+
+async fn next(watch: &mut SnapshotWatch) -> Arc<Snapshot> {
+    timeout(DEADLINE, watch.next()).await.expect("a snapshot comes")
 }

@@ -1,7 +1,7 @@
-use super::{Fixture, commit, delete, list, put, value};
+use super::{Fixture, commit, delete, list, next, put, value};
 use crate::{
     KEY_BYTES_MAX, OPERATIONS_MAX, Operation, Precondition, Revision, StoreError, TRANSACTION_BYTES_MAX,
-    VALUE_BYTES_MAX,
+    VALUE_BYTES_MAX, watch,
 };
 
 /// A put is read back with the revision that wrote it, and revisions grow.
@@ -178,9 +178,9 @@ pub async fn everything_is_there_after_reopening(fixture: &dyn Fixture) {
 
     let store = fixture.open().await;
     assert_eq!(list(&*store, "/reopen/", None, 10).await.entries, before.entries);
-    let mut watch = store.watch("/reopen/").await.expect("a prefix can be followed");
-    assert_eq!(watch.borrow_and_update().entries, before.entries);
-    let next = put(&*store, "/reopen/c", "3").await;
-    assert!(next > last);
-    assert!(watch.borrow_and_update().entries.contains_key("/reopen/c"));
+    let mut followed = watch(store.clone(), "/reopen/", None);
+    assert_eq!(next(&mut followed).await.entries, before.entries);
+    let revision = put(&*store, "/reopen/c", "3").await;
+    assert!(revision > last);
+    assert!(next(&mut followed).await.entries.contains_key("/reopen/c"));
 }

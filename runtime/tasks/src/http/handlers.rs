@@ -42,7 +42,7 @@ pub(super) async fn list(State(tasks): State<Tasks>, uri: Uri) -> Result<Json<Pa
     }
     let filter = TaskFilter { queue: query.queue, state: query.state, after: query.after.map(TaskId) };
     let (items, next) = tasks.list(filter, limit);
-    Ok(Json(Page { items, continue_token: next.map(|id| id.to_string()) }))
+    Ok(Json(Page::new(items, next.map(|id| id.to_string()))))
 }
 
 /// A queue, for people and programs that look.
@@ -56,7 +56,7 @@ pub(super) struct QueueView {
 /// All of them at once: there is a bound.
 pub(super) async fn queues(State(tasks): State<Tasks>) -> Json<Page<QueueView>> {
     let view = |(name, figures)| QueueView { name, figures };
-    Json(Page { items: tasks.figures().queues.into_iter().map(view).collect(), continue_token: None })
+    Json(Page::new(tasks.figures().queues.into_iter().map(view).collect(), None))
 }
 
 /// The body is a job as the Faktory protocol has it.

@@ -94,7 +94,8 @@ impl Alerts {
         let mut rest = alerts.into_iter().skip(first);
         let page: Vec<_> = rest.by_ref().take(limit).collect();
         let continue_token = page.last().filter(|_| rest.next().is_some()).map(page_token);
-        Some(Page { items: page.into_iter().map(|alert| ListedAlert::of(alert, now_ms)).collect(), continue_token })
+        let items = page.into_iter().map(|alert| ListedAlert::of(alert, now_ms)).collect();
+        Some(Page::new(items, continue_token))
     }
 
     /// Pending and firing alerts that a strategy has named: what a new instance adopts.

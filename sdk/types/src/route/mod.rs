@@ -29,4 +29,7 @@ pub struct DeclaredRoute {
 pub struct RouteStatus {
     /// The desired state that this route, as it stands, first belonged to.
     pub generation: Generation,
+    /// What looks like a mistake and is none by itself, one sentence each: told to whoever applies it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }

@@ -1,14 +1,17 @@
 use serde::{Deserialize, Serialize};
 
-use crate::NodeSelector;
+use crate::{Cohort, NodeSelector, Selection};
 
 /// A route as it is declared: which requests it takes and where they go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteSpec {
-    /// Which nodes' gateways take it.
+    /// Which nodes' gateways take it, by their labels.
     #[serde(default)]
     pub selector: NodeSelector,
+    /// Which part of these.
+    #[serde(default, skip_serializing_if = "Cohort::is_whole")]
+    pub cohort: Cohort,
     /// Hosts that it takes, without port: `example.com`, or `*.example.com` for everything below. Empty: all hosts.
     #[serde(default)]
     pub hosts: Vec<String>,
@@ -35,6 +38,13 @@ pub struct RouteSpec {
     /// What is too much.
     #[serde(default)]
     pub limits: RouteLimits,
+}
+
+impl RouteSpec {
+    /// The nodes that it is for.
+    pub fn selection(&self) -> Selection<'_> {
+        Selection { selector: &self.selector, cohort: &self.cohort }
+    }
 }
 
 fn root() -> String {

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Generation;
+use super::{Cohort, Generation, LabelMatch};
 
 /// A declared route.
 #[derive(Serialize, ToSchema)]
@@ -26,9 +26,12 @@ pub(in crate::http) struct RouteDocument {
 /// Which requests a gateway takes and where they go.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RouteSpec {
-    /// Labels that a node must have; none: every node.
+    /// Labels that a node must have, each with a value or a list of values; none: every node.
     #[schema(required = false)]
-    selector: BTreeMap<String, String>,
+    selector: BTreeMap<String, LabelMatch>,
+    /// Which part of these nodes; absent: all.
+    #[schema(required = false)]
+    cohort: Option<Cohort>,
     /// Without port: `example.com`, or `*.example.com` for everything below; none: all hosts.
     #[schema(required = false)]
     hosts: Vec<String>,
@@ -147,4 +150,7 @@ pub(super) struct RouteLimits {
 pub(super) struct RouteStatus {
     /// The desired state that this route, as it stands, first belonged to.
     generation: Generation,
+    /// What looks like a mistake, when it is applied.
+    #[schema(required = false)]
+    warnings: Vec<String>,
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use switchyard_types::{
-    ApiError, ErrorCode, NodeStatus, Page, PluginManifest, RouteDocument, Stage, StageFailure, StrategyDocument,
+    ApiError, ErrorCode, EventKind, FleetCounts, FleetEvent, HookReport, ListedNode, NodeStatus, Page, PluginManifest,
+    ReportAnswer, ReportBatch, RouteDocument, Stage, StageFailure, StrategyDocument,
 };
 
 use super::super::openapi;
@@ -37,19 +38,20 @@ fn manifest() -> Value {
 
 fn document() -> Value {
     let limits = json!({"waited_call_us": 1, "batched_call_us": 1, "lifecycle_call_us": 1, "memory_bytes": 1});
-    let spec = json!({"kind": "caching", "plugin": "a@0.1.0", "target": "t", "selector": {"region": "eu"},
-                      "priority": -1, "limits": limits, "configuration": {"x": 1}});
-    let status = json!({"generation": {"epoch": 0, "counter": 1}, "digest": DIGEST, "configuration": {"x": 1}});
+    let spec = json!({"kind": "caching", "plugin": "a@0.1.0", "target": "t", "selector": {"region": ["eu", "us"]},
+                      "cohort": {"from_percent": 0, "to_percent": 10, "salt": "x"}, "priority": -1, "limits": limits, "configuration": {"x": 1}});
+    let status = json!({"generation": {"epoch": 0, "counter": 1}, "digest": DIGEST, "configuration": {"x": 1},
+                        "fleet": FleetCounts::default(), "warnings": ["w"]});
     json!({"kind": "Strategy", "name": "s", "labels": {"team": "web"}, "resourceVersion": 7, "spec": spec,
            "status": status})
 }
 
 fn route() -> Value {
-    let spec = json!({"selector": {"region": "eu"}, "hosts": ["h"], "backends": [{"name": "a", "address": "h:1"}],
+    let spec = json!({"selector": {"region": "eu"}, "cohort": {"to_percent": 12.5}, "hosts": ["h"], "backends": [{"name": "a", "address": "h:1"}],
                       "health": {"path": "/"}, "timeouts": {"total_ms": 1}, "retry": {"on": ["5xx"]},
                       "affinity_header": "x-user"});
     json!({"kind": "Route", "name": "r", "labels": {"team": "web"}, "resourceVersion": 7, "spec": spec,
-           "status": {"generation": {"epoch": 0, "counter": 1}}})
+           "status": {"generation": {"epoch": 0, "counter": 1}, "warnings": ["w"]}})
 }
 
 fn node() -> Value {
@@ -70,7 +72,7 @@ fn node() -> Value {
     let route = json!({"name": "r", "received": {"epoch": 0, "counter": 2}, "active": {"epoch": 0, "counter": 1},
                        "failure": {"reason": "r", "at_unix_ms": 1}});
     json!({
-        "node": "n", "labels": {"region": "eu"}, "generation": {"epoch": 0, "counter": 1},
+        "node": "n", "labels": {"region": "eu"}, "generation": {"epoch": 0, "counter": 1}, "not_followed": "r",
         "listeners": {"resp": "127.0.0.1:1"}, "contracts": ["c"], "slots": [slot], "routes": [route], "live_generations": 1,
         "live_instances": 2, "live_bytes": 3, "figures": {"cache.hits": 1.0}, "resident_bytes": 4, "at_unix_ms": 5,
     })
@@ -90,6 +92,7 @@ fn every_shape_has_the_keys_of_its_type() {
     check("StrategySpec", &document["spec"]);
     check("LimitsSpec", &document["spec"]["limits"]);
     check("StrategyStatus", &document["status"]);
+    check("FleetCounts", &document["status"]["fleet"]);
     check("Generation", &document["status"]["generation"]);
 
     let route = serde_json::to_value(serde_json::from_value::<RouteDocument>(route()).unwrap()).unwrap();
@@ -118,8 +121,41 @@ fn every_shape_has_the_keys_of_its_type() {
     let StageFailure { stage, reason } = StageFailure::new(Stage::Schema, "r");
     let error = ApiError { code: ErrorCode::Refused, message: reason, stage: Some(stage), details: vec!["d".into()] };
     check("Error", &serde_json::to_value(error).unwrap());
-    let page = Page { items: vec![node], continue_token: Some("61".to_owned()) };
-    check("Page_NodeStatus", &serde_json::to_value(page).unwrap());
+    let listed = ListedNode::reporting(serde_json::from_value(node.clone()).unwrap());
+    let listed = serde_json::to_value(listed).unwrap();
+    assert_eq!((&listed["status"], &listed["node"]), (&json!("reporting"), &node["node"]));
+    let page = Page { items: vec![listed], continue_token: Some("61".to_owned()), resource_version: Some(1) };
+    check("Page_ListedNode", &serde_json::to_value(page).unwrap());
+}
+
+#[test]
+fn the_shapes_of_reports_have_the_keys_of_their_types() {
+    let components = components();
+    let check = |shape: &str, value: &Value| check(&components, shape, value);
+    let version = json!({"strategy": "s", "generation": {"epoch": 0, "counter": 1}, "digest": DIGEST});
+    let item = json!({"sequence": 1, "item": "window", "slot": {"kind": "caching"}, "hook": "store",
+                      "start_unix_ms": 1, "span_ms": 2, "calls": 3});
+    let batch = json!({"node": "n", "session": "0000000000000001", "term": 1, "items": [item]});
+    let batch = serde_json::to_value(serde_json::from_value::<ReportBatch>(batch).unwrap()).unwrap();
+    check("ReportBatch", &batch);
+    check("Dropped", &batch["dropped"]);
+    let answer = ReportAnswer { acknowledged: Some(1), term: 2 };
+    check("ReportAnswer", &serde_json::to_value(answer).unwrap());
+
+    let event = json!({"node": "n", "session": "0000000000000001", "sequence": 1, "at_unix_ms": 1, "kind": "refused",
+                       "slot": {"kind": "caching", "target": ""}, "route": "r", "strategy": "s",
+                       "generation": {"epoch": 0, "counter": 1}, "digest": DIGEST, "stage": "link", "message": "m"});
+    let event = serde_json::to_value(serde_json::from_value::<FleetEvent>(event).unwrap()).unwrap();
+    check("FleetEvent", &event);
+    let kinds = components["EventKind"]["enum"].as_array().unwrap();
+    assert_eq!(*kinds, EventKind::ALL.map(|kind| json!(kind)));
+
+    let report =
+        json!({"slot": {"kind": "caching"}, "version": version, "hook": "store", "last_1m": {}, "last_10m": {}});
+    let report = serde_json::to_value(serde_json::from_value::<HookReport>(report).unwrap()).unwrap();
+    check("HookReport", &report);
+    check("SpanFigures", &report["last_1m"]);
+    check("FailureCounts", &report["last_1m"]["failures"]);
 }
 
 #[test]

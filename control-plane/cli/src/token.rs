@@ -1,30 +1,30 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use switchyard_server::token::{ensure, rotate, verify};
+use switchyard_server::token::{Role, ensure, rotate, verify};
 use switchyard_store::ConfigStore;
 
 use crate::context::{self, ContextFile};
 
 /// What became of the admin token at this start.
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     /// In the clear, when it was made just now: the one time that it can be shown.
-    pub(super) new: Option<String>,
+    pub(crate) new: Option<String>,
     /// Where this user's commands find server and token; none: the token is not known here.
-    pub(super) context: Option<PathBuf>,
+    pub(crate) context: Option<PathBuf>,
 }
 
 /// Sees to it that there is an admin token, and that this user's context file names this server.
-pub(super) async fn prepare(store: &dyn ConfigStore, server: &str, rotated: bool) -> Result<Prepared> {
+pub(crate) async fn prepare(store: &dyn ConfigStore, server: &str, rotated: bool) -> Result<Prepared> {
     let path = context::path()?;
     // A file that cannot be used (others may read it, it is broken) stops the start only where it would be kept.
     let known = context::read(&path);
-    let new = if rotated { Some(rotate(store).await?) } else { ensure(store).await? };
+    let new = if rotated { Some(rotate(store, Role::Admin).await?) } else { ensure(store, Role::Admin).await? };
     let new = new.map(|token| token.as_str().to_owned());
     let token = match &new {
         Some(token) => Some(token.clone()),
         None => match known? {
-            Some(file) if verify(store, &file.token).await? => Some(file.token),
+            Some(file) if verify(store, &file.token).await? == Some(Role::Admin) => Some(file.token),
             _ => None,
         },
     };

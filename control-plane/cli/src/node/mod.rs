@@ -1,3 +1,5 @@
+mod join;
+
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -13,6 +15,7 @@ use switchyard_replay::Size;
 use switchyard_types::NodeId;
 use tokio_util::sync::CancellationToken;
 
+use self::join::JoinArguments;
 use crate::{
     arguments::Global, compile, output, password::PasswordArguments, runtime::block_on, shutdown, table::pairs,
 };
@@ -101,10 +104,12 @@ fn label(text: &str) -> Result<(String, String), String> {
 pub(crate) struct NodeVerb {
     #[command(flatten)]
     node: NodeArguments,
+    #[command(flatten)]
+    join: JoinArguments,
 }
 
 pub(crate) fn run(verb: &NodeVerb, global: &Global) -> Result<()> {
-    block_on(start(&verb.node, global))
+    block_on(start(&verb.node, &verb.join, global))
 }
 
 /// What is told when everything listens.
@@ -117,10 +122,11 @@ struct Ready<'a> {
     node: &'a NodeId,
 }
 
-/// No server and no store: the node serves what it last ran well.
-async fn start(arguments: &NodeArguments, global: &Global) -> Result<()> {
+async fn start(arguments: &NodeArguments, join: &JoinArguments, global: &Global) -> Result<()> {
+    let config = arguments.config()?;
+    let upstream = join.upstream(&config).await?;
     let host = compile::host(Some(&compiled_dir(&arguments.data)))?;
-    let node = Node::start(arguments.config()?, host, None).await.context("the node cannot start")?;
+    let node = Node::start(config, host, upstream).await.context("the node cannot start")?;
     let handle = node.handle();
     let ready = Ready { listeners: handle.listeners(), data: &arguments.data, node: handle.id() };
     output::print(global.output, &ready, |ready| {

@@ -1,0 +1,142 @@
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use switchyard_store::{
+    ConfigStore, Leadership, Operation, Precondition, Revision, Snapshot, SnapshotWatch, StoreError, Transaction,
+    keyspace, watch,
+};
+use switchyard_types::{NodeId, NodeRecord};
+use tokio::time::{Instant, sleep_until};
+
+use super::lost::{Absences, Mark};
+use crate::documents;
+
+/// How much history followers find, at least; as long as a server of Kubernetes keeps its own.
+const HISTORY: Duration = Duration::from_secs(300);
+/// How often it is noted where the store stands, and what is older is forgotten.
+const HISTORY_LOOK: Duration = Duration::from_secs(60);
+/// After a write that failed.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What a leader does for as long as it leads.
+pub(super) struct Duties {
+    store: Arc<dyn ConfigStore>,
+    office: Leadership,
+    nodes: SnapshotWatch,
+    statuses: SnapshotWatch,
+    absences: Absences,
+    /// Where the store stood at each look, the oldest first.
+    marks: VecDeque<(Instant, Revision)>,
+}
+
+/// The term of office is over: somebody else leads, or nobody.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fenced;
+
+impl Duties {
+    pub(super) fn new(store: Arc<dyn ConfigStore>, office: Leadership) -> Self {
+        let nodes = watch(Arc::clone(&store), keyspace::NODES, None);
+        let statuses = watch(Arc::clone(&store), keyspace::STATUS, None);
+        Self { store, office, nodes, statuses, absences: Absences::default(), marks: VecDeque::new() }
+    }
+
+    /// Until the store says that the office is another's. Who knows earlier drops this.
+    pub(super) async fn run(mut self) -> Fenced {
+        let mut history_at = Instant::now();
+        loop {
+            let next = match self.mark_nodes().await {
+                Ok(next) => next,
+                Err(fenced) => return fenced,
+            };
+            if Instant::now() >= history_at {
+                self.forget_history().await;
+                history_at = Instant::now() + HISTORY_LOOK;
+            }
+            let wake = next.map_or(history_at, |next| next.min(history_at));
+            tokio::select! {
+                _ = self.nodes.next() => {}
+                _ = self.statuses.next() => {}
+                () = sleep_until(wake) => {}
+            }
+        }
+    }
+
+    /// Notes who is lost and who is back; and says when to look again.
+    async fn mark_nodes(&mut self) -> Result<Option<Instant>, Fenced> {
+        let (Some(nodes), Some(statuses)) = (self.nodes.latest(), self.statuses.latest()) else { return Ok(None) };
+        let records = records(&nodes);
+        let known = records.iter().map(|(record, _)| {
+            let present = statuses.entries.contains_key(&keyspace::status(&record.node));
+            (record, present)
+        });
+        let (marks, mut next) = self.absences.marks(known, Instant::now());
+        for (node, mark) in marks {
+            let found = records.iter().find(|(record, _)| record.node == node);
+            let Some((record, revision)) = found else { continue };
+            if !self.mark(record, *revision, mark).await? {
+                next = Some(next.unwrap_or(Instant::now() + RETRY).min(Instant::now() + RETRY));
+            }
+        }
+        Ok(next)
+    }
+
+    /// Whether it is noted, or needs not be: the node itself has written its record meanwhile, and the watch tells of that.
+    async fn mark(&self, record: &NodeRecord, revision: Revision, mark: Mark) -> Result<bool, Fenced> {
+        let lost_at_unix_ms = (mark == Mark::Lost).then(unix_ms);
+        let key = keyspace::node(&record.node);
+        let Ok(value) = documents::encode(&NodeRecord { lost_at_unix_ms, ..record.clone() }) else { return Ok(true) };
+        let transaction = Transaction {
+            preconditions: vec![self.office.precondition(), (key.clone(), Precondition::At(revision))],
+            operations: vec![Operation::put(key, value)],
+        };
+        match self.store.txn(transaction).await {
+            Ok(_) => {
+                told(&record.node, mark);
+                Ok(true)
+            }
+            Err(StoreError::Conflict { key, .. }) if key == self.office.key => Err(Fenced),
+            Err(StoreError::Conflict { .. }) => Ok(true),
+            Err(error) => {
+                tracing::warn!(node = %record.node, %error, "it is not noted whether a node is there");
+                Ok(false)
+            }
+        }
+    }
+
+    /// Forgets what is older than followers may need: every status is a put, and a store that forgets nothing is full one day.
+    async fn forget_history(&mut self) {
+        let now = Instant::now();
+        let Some(latest) = self.statuses.latest().map(|statuses| statuses.revision) else { return };
+        self.marks.push_back((now, latest));
+        let mut old = None;
+        while let Some((_, revision)) = self.marks.pop_front_if(|(at, _)| now.duration_since(*at) >= HISTORY) {
+            old = Some(revision);
+        }
+        if let Some(revision) = old
+            && let Err(error) = self.store.compact(revision).await
+        {
+            tracing::warn!(%error, "the store's history is not shortened");
+        }
+    }
+}
+
+/// What cannot be read is not ours to mark.
+fn records(nodes: &Snapshot) -> Vec<(NodeRecord, Revision)> {
+    let read = |entry: &switchyard_store::Versioned| Some((serde_json::from_slice(&entry.value).ok()?, entry.revision));
+    nodes.entries.values().filter_map(read).collect()
+}
+
+fn told(node: &NodeId, mark: Mark) {
+    match mark {
+        Mark::Lost => tracing::warn!(%node, "the node is lost: its lease has ended"),
+        Mark::Back => tracing::info!(%node, "the node is back"),
+    }
+}
+
+/// For display: nobody decides by it.
+fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,110 @@
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use reqwest::{Client, Response, StatusCode, header};
+use switchyard_types::Digest;
+
+use super::{Servers, client};
+use crate::{BLOB_BYTES_MAX, BlobError, BlobSource, StoreError};
+
+/// Tries of one fetch: each goes on where the one before broke off.
+const TRIES_MAX: u32 = 6;
+/// Before the first try, drawn from the whole: a fleet that is told of a new plugin at once does not fetch it at once.
+const SPREAD_MS: u64 = 250;
+/// Before each further try, drawn from the whole and doubled each time.
+const RETRY_WINDOW_MS: u64 = 500;
+
+/// The blobs that servers hold.
+#[derive(Clone)]
+pub struct RemoteBlobs {
+    servers: Arc<Servers>,
+    token: String,
+    http: Client,
+    spread: bool,
+}
+
+impl RemoteBlobs {
+    /// Nothing is asked yet.
+    pub fn new(servers: Arc<Servers>, token: String) -> Result<Self, StoreError> {
+        Ok(Self { servers, token, http: client()?, spread: true })
+    }
+
+    /// Asks at once: for the few, not for a fleet.
+    pub fn at_once(self) -> Self {
+        Self { spread: false, ..self }
+    }
+
+    /// What comes after `have`, added to it. A server that starts over, because it knows no ranges, starts over.
+    async fn go_on(&self, digest: &Digest, have: &mut BytesMut) -> Result<(), BlobError> {
+        let (mark, server) = self.servers.current();
+        let failed = |error: reqwest::Error| {
+            self.servers.failed(mark);
+            BlobError::Unavailable(error.into())
+        };
+        let mut request = self.http.get(format!("{server}v1/blobs/{digest}")).bearer_auth(&self.token);
+        if !have.is_empty() {
+            request = request.header(header::RANGE, format!("bytes={}-", have.len()));
+        }
+        let mut response = request.send().await.map_err(failed)?;
+        match response.status() {
+            StatusCode::PARTIAL_CONTENT => {}
+            StatusCode::OK => have.clear(),
+            StatusCode::NOT_FOUND => return Err(BlobError::NotFound(*digest)),
+            status => {
+                self.servers.failed(mark);
+                return Err(BlobError::Unavailable(format!("{server} answered {status}").into()));
+            }
+        }
+        check_size(&response, have.len())?;
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            have.extend_from_slice(&chunk);
+            if have.len() as u64 > BLOB_BYTES_MAX {
+                return Err(BlobError::TooLarge { bytes: have.len() as u64 });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_size(response: &Response, have: usize) -> Result<(), BlobError> {
+    let bytes = response.content_length().unwrap_or_default() + have as u64;
+    if bytes > BLOB_BYTES_MAX { Err(BlobError::TooLarge { bytes }) } else { Ok(()) }
+}
+
+async fn wait(window_ms: u64) {
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(0..=window_ms))).await;
+}
+
+#[async_trait]
+impl BlobSource for RemoteBlobs {
+    async fn fetch(&self, digest: &Digest) -> Result<Bytes, BlobError> {
+        if self.spread {
+            wait(SPREAD_MS).await;
+        }
+        let mut have = BytesMut::new();
+        let mut last = None;
+        for tried in 0..TRIES_MAX {
+            match self.go_on(digest, &mut have).await {
+                Ok(()) if Digest::of(&have) == *digest => return Ok(have.freeze()),
+                Ok(()) => {
+                    // Whole, and other bytes: from the next server from the beginning.
+                    have.clear();
+                    self.servers.failed(self.servers.current().0);
+                    last = Some(BlobError::Corrupt(*digest));
+                }
+                Err(error @ BlobError::TooLarge { .. }) => return Err(error),
+                // Another server may have it.
+                Err(error @ BlobError::NotFound(_)) if self.servers.count() == 1 => return Err(error),
+                Err(error) => {
+                    if matches!(error, BlobError::NotFound(_)) {
+                        self.servers.failed(self.servers.current().0);
+                    }
+                    last = Some(error);
+                }
+            }
+            wait(RETRY_WINDOW_MS << tried).await;
+        }
+        Err(last.unwrap_or(BlobError::NotFound(*digest)))
+    }
+}

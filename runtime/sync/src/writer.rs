@@ -1,0 +1,252 @@
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use switchyard_store::{
+    ConfigStore, Operation, Precondition, Revision, Snapshot, StoreError, Transaction, Versioned, keyspace,
+};
+use switchyard_types::Generation;
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
+
+use crate::{ChangeId, KeyError, OpenError, Seal, ServerKey, declared::seal, seal::Covers};
+
+/// Another server may write between our read and our write; this often in a row is an odd store.
+const ATTEMPTS_MAX: usize = 16;
+/// How long one question to the store may take.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// How long it is tried to learn what has become of a change whose answer was lost.
+const RESOLVE_MAX: Duration = Duration::from_secs(15);
+/// Between two such tries, drawn from the whole.
+const RESOLVE_WINDOW_MS: u64 = 500;
+
+/// Changes the desired state, one transaction a change. Any server may: the seal is compared at every write, so of two that
+/// read the same one a second is refused and reads again.
+pub struct DesiredWriter {
+    store: Arc<dyn ConfigStore>,
+    key: ServerKey,
+    /// Writers of one server queue here instead of failing each other's preconditions.
+    turn: Mutex<()>,
+}
+
+/// What is declared now.
+pub struct Present<'a> {
+    /// Everything under [`keyspace::DESIRED`].
+    pub snapshot: &'a Snapshot,
+    /// What a change would be the first to belong to.
+    pub next: Generation,
+}
+
+/// One change of one document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// Its key.
+    pub key: String,
+    /// What should stand there; none: nothing.
+    pub value: Option<Bytes>,
+}
+
+/// What somebody wants after having seen what is declared now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision<T> {
+    /// All is as it should be.
+    Leave(T),
+    /// This is to be changed, and the generation with it.
+    Write(Edit, T),
+    /// This is to be changed, and no node would do anything else than before: the generation stays.
+    Reword(Edit, T),
+}
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError<E> {
+    /// Whoever decides does not want it.
+    #[error("refused")]
+    Refused(E),
+    /// What is declared was not sealed by this server's key: a change would seal what somebody else wrote.
+    #[error("the desired state in the store was not sealed with this server's key: {0}")]
+    Seal(#[from] OpenError),
+    /// Others were always faster.
+    #[error("others changed the desired state {ATTEMPTS_MAX} times meanwhile")]
+    Contended,
+    /// The store did not do its part. After [`StoreError::Unavailable`] the change may have been made, or may still be.
+    #[error("the store did not take the change")]
+    Store(#[from] StoreError),
+    /// No random numbers.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+/// A transaction that is ready, and what it was computed from.
+struct Prepared {
+    change: ChangeId,
+    transaction: Transaction,
+    /// The seal that must still stand; none: there is none.
+    seal_at: Option<Revision>,
+    key: String,
+}
+
+/// What has become of a change.
+enum Outcome {
+    Made(Revision),
+    NotMade,
+}
+
+impl DesiredWriter {
+    /// Writes to this store, and seals with this key.
+    pub fn new(store: Arc<dyn ConfigStore>, key: ServerKey) -> Self {
+        Self { store, key, turn: Mutex::default() }
+    }
+
+    /// Asks `decide` what should be changed, given what is declared now, and changes it. It is asked again when somebody else
+    /// was faster. The revision is that of the change; none: there was nothing to change.
+    ///
+    /// An answer that got lost is no reason to fail: the change carries an id that stands in the seal, so that reading it
+    /// back tells whether it was made. It is never made twice: it only applies to the seal that it was computed from.
+    pub async fn write<T, E>(
+        &self,
+        mut decide: impl FnMut(Present<'_>) -> Result<Decision<T>, E>,
+    ) -> Result<(T, Option<Revision>), WriteError<E>> {
+        let _turn = self.turn.lock().await;
+        for _ in 0..ATTEMPTS_MAX {
+            let snapshot = answer(self.store.snapshot(keyspace::DESIRED)).await?;
+            let before = self.check(&snapshot)?;
+            let now = before.as_ref().map(|seal| seal.generation).unwrap_or_default();
+            let next = now.next();
+            let (edit, generation, value) =
+                match decide(Present { snapshot: &snapshot, next }).map_err(WriteError::Refused)? {
+                    Decision::Leave(value) => return Ok((value, None)),
+                    Decision::Write(edit, value) => (edit, next, value),
+                    Decision::Reword(edit, value) => (edit, now, value),
+                };
+            let prepared = self.prepare(snapshot, generation, before.as_ref(), edit)?;
+            if let Outcome::Made(revision) = self.commit(&prepared).await? {
+                tracing::info!(key = prepared.key, %generation, "desired state changed");
+                return Ok((value, Some(revision)));
+            }
+        }
+        Err(WriteError::Contended)
+    }
+
+    /// Seals what is declared, under a new epoch: after a restore from a backup nodes that remember newer generations follow
+    /// again.
+    pub async fn raise_epoch<E>(&self) -> Result<Generation, WriteError<E>> {
+        let _turn = self.turn.lock().await;
+        for _ in 0..ATTEMPTS_MAX {
+            let snapshot = answer(self.store.snapshot(keyspace::DESIRED)).await?;
+            let before = self.check(&snapshot)?;
+            let epoch = before.as_ref().map_or(0, |seal| seal.generation.epoch).saturating_add(1);
+            let generation = Generation { epoch, counter: before.as_ref().map_or(0, |seal| seal.generation.counter) };
+            let prepared = self.seal(&snapshot, generation, before.as_ref(), Vec::new(), keyspace::SEAL)?;
+            if let Outcome::Made(_) = self.commit(&prepared).await? {
+                return Ok(generation);
+            }
+        }
+        Err(WriteError::Contended)
+    }
+
+    /// The seal that stands there. One that does not cover the documents is not replaced by one that does.
+    fn check(&self, snapshot: &Snapshot) -> Result<Option<Seal>, OpenError> {
+        let Some(seal) = seal(snapshot)? else {
+            return if snapshot.entries.is_empty() { Ok(None) } else { Err(OpenError::Unsealed) };
+        };
+        match seal.covers(snapshot, &self.key.trust()) {
+            Covers::Yes => Ok(Some(seal)),
+            Covers::OtherDocuments => Err(OpenError::OtherDocuments(seal.generation)),
+            Covers::OtherSigner => Err(OpenError::OtherSigner(seal.generation)),
+        }
+    }
+
+    fn prepare(
+        &self,
+        mut snapshot: Snapshot,
+        generation: Generation,
+        before: Option<&Seal>,
+        edit: Edit,
+    ) -> Result<Prepared, KeyError> {
+        let operation = match edit.value {
+            Some(value) => {
+                let entry = Versioned { value: value.clone(), revision: Revision::default() };
+                snapshot.entries.insert(edit.key.clone(), entry);
+                Operation::put(&edit.key, value)
+            }
+            None => {
+                snapshot.entries.remove(&edit.key);
+                Operation::delete(&edit.key)
+            }
+        };
+        self.seal(&snapshot, generation, before, vec![operation], &edit.key)
+    }
+
+    /// One transaction: the operations and the seal over what is there after them.
+    fn seal(
+        &self,
+        after: &Snapshot,
+        generation: Generation,
+        before: Option<&Seal>,
+        mut operations: Vec<Operation>,
+        key: &str,
+    ) -> Result<Prepared, KeyError> {
+        let change = ChangeId::generate()?;
+        let seal = Seal::new(&self.key, generation, after, before, change.clone());
+        // A seal has no content that could not be written.
+        operations.push(Operation::put(keyspace::SEAL, serde_json::to_vec(&seal).unwrap_or_default()));
+        let seal_at = after.entries.get(keyspace::SEAL).map(|entry| entry.revision);
+        let precondition = seal_at.map_or(Precondition::Absent, Precondition::At);
+        let preconditions = vec![(keyspace::SEAL.to_owned(), precondition)];
+        let transaction = Transaction { preconditions, operations };
+        Ok(Prepared { change, transaction, seal_at, key: key.to_owned() })
+    }
+
+    async fn commit(&self, prepared: &Prepared) -> Result<Outcome, StoreError> {
+        let until = Instant::now() + RESOLVE_MAX;
+        let mut unknown = None;
+        loop {
+            match (answer(self.store.txn(prepared.transaction.clone())).await, &unknown) {
+                (Ok(revision), _) => return Ok(Outcome::Made(revision)),
+                (Err(StoreError::Conflict { .. }), None) => return Ok(Outcome::NotMade),
+                (Err(error @ StoreError::Unavailable(_)), None) => unknown = Some(error),
+                (Err(error), None) => return Err(error),
+                // After a lost answer no error says anything of the change: our own moves the seal too.
+                (Err(_), Some(_)) => {}
+            }
+            match self.read_back(prepared).await {
+                Ok(Some(outcome)) => return Ok(outcome),
+                Ok(None) | Err(_) if Instant::now() >= until => {
+                    return Err(unknown.unwrap_or_else(|| StoreError::Unavailable("the outcome is unknown".into())));
+                }
+                // The seal still stands: what was sent may yet apply, and sending it again applies it at most once.
+                Ok(None) => {}
+                Err(_) => {
+                    let wait_ms = fastrand::u64(0..=RESOLVE_WINDOW_MS);
+                    tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+                }
+            }
+        }
+    }
+
+    /// What has become of a change; none: neither it nor another has been made.
+    async fn read_back(&self, prepared: &Prepared) -> Result<Option<Outcome>, StoreError> {
+        let found = answer(self.store.get(keyspace::SEAL)).await?;
+        if found.as_ref().map(|entry| entry.revision) == prepared.seal_at {
+            return Ok(None);
+        }
+        let seal: Option<Seal> = found.as_ref().and_then(|entry| serde_json::from_slice(&entry.value).ok());
+        let is_ours = |seal: &Seal| seal.changes.contains(&prepared.change);
+        let (Some(entry), Some(seal)) = (found, seal.filter(is_ours)) else { return Ok(Some(Outcome::NotMade)) };
+        if seal.changes.last() == Some(&prepared.change) {
+            return Ok(Some(Outcome::Made(entry.revision)));
+        }
+        // Others have written since: the document itself knows the revision, unless it was one of theirs.
+        let document = answer(self.store.get(&prepared.key)).await?;
+        Ok(Some(Outcome::Made(document.map_or(entry.revision, |document| document.revision))))
+    }
+}
+
+async fn answer<T>(question: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    match timeout(ANSWER_MAX, question).await {
+        Ok(answered) => answered,
+        Err(elapsed) => Err(StoreError::Unavailable(Box::new(elapsed))),
+    }
+}
