@@ -7,7 +7,12 @@ use switchyard_types::{Generation, NodeId};
 use tokio::sync::watch as channel;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Secret, folder::Received, reconcile::Wanted, shared::Shared};
+use crate::{
+    config::Secret,
+    folder::{Received, planned},
+    reconcile::Wanted,
+    shared::Shared,
+};
 
 /// Where a node's desired state and plugins come from.
 #[derive(Clone)]
@@ -58,8 +63,7 @@ impl Follower {
             if let Some(reason) = &refused {
                 tracing::error!(reason, "what the store holds is not followed: the node goes on with what it has");
             }
-            let told = |state: &crate::shared::State| state.not_followed != refused;
-            if told(&self.shared.state()) {
+            if self.shared.state().not_followed != refused {
                 self.shared.update(|state| state.not_followed = refused);
             }
         }
@@ -67,9 +71,8 @@ impl Follower {
 
     /// Plans for this node what a server that it trusts has sealed; else says why not.
     fn consider(&mut self, snapshot: &Snapshot) -> Result<(), String> {
-        let received = Received::new(snapshot);
         let view = NodeView { id: &self.node, labels: &self.labels };
-        let desired = received.plan(&self.trust, &view).map_err(|error| error.to_string())?;
+        let desired = planned(snapshot, &self.trust, &view).map_err(|error| error.to_string())?;
         if !desired.supersedes(self.seen) {
             let (found, seen) = (desired.generation, self.seen);
             return Err(format!(
@@ -78,7 +81,7 @@ impl Follower {
             ));
         }
         self.seen = desired.generation;
-        self.plans.send_replace(Some(Wanted { desired, received: Arc::new(received) }));
+        self.plans.send_replace(Some(Wanted { desired, received: Arc::new(Received::new(snapshot)) }));
         Ok(())
     }
 }

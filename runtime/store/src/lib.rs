@@ -44,4 +44,4 @@ pub use store::{
     Change, ConfigStore, HEARTBEAT, LeaseId, Operation, Precondition, Range, Revision, Snapshot, Transaction, Update,
     Updates, Versioned,
 };
-pub use watch::{Observation, Recorder, SILENCE_MAX, SnapshotWatch, watch};
+pub use watch::{Observation, Recorder, SILENCE_MAX, SnapshotWatch, watch, watch_paced};

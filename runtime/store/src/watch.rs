@@ -26,6 +26,17 @@ pub fn watch(
     prefix: impl Into<String>,
     recorder: Option<Arc<dyn Recorder>>,
 ) -> SnapshotWatch {
+    watch_paced(store, prefix, recorder, Duration::ZERO)
+}
+
+/// The same for many keys that change often, of which somebody wants a picture: after an update it is waited for `pace`, and what
+/// has come by then is shown together. Each snapshot that is shown costs a copy of all keys.
+pub fn watch_paced(
+    store: Arc<dyn ConfigStore>,
+    prefix: impl Into<String>,
+    recorder: Option<Arc<dyn Recorder>>,
+    pace: Duration,
+) -> SnapshotWatch {
     let (snapshots, receiver) = channel::channel(None);
     let contact = Arc::new(Contact(Mutex::new(Instant::now())));
     let follower = Follower {
@@ -35,6 +46,7 @@ pub fn watch(
         snapshots,
         contact: Arc::clone(&contact),
         recorder,
+        pace,
         failures: 0,
     };
     let task = Arc::new(Task(tokio::spawn(follower.run())));
@@ -110,6 +122,7 @@ struct Follower {
     snapshots: channel::Sender<Option<Arc<Snapshot>>>,
     contact: Arc<Contact>,
     recorder: Option<Arc<dyn Recorder>>,
+    pace: Duration,
     /// In a row.
     failures: u32,
 }
@@ -177,7 +190,12 @@ impl Follower {
                 Err(_) => return Ended::Silent,
                 Ok(None) => return Ended::Closed,
                 Ok(Some(Err(error))) => return error.into(),
-                Ok(Some(Ok(update))) => self.take(update, &mut updates),
+                Ok(Some(Ok(update))) => {
+                    if !self.pace.is_zero() {
+                        tokio::time::sleep(self.pace).await;
+                    }
+                    self.take(update, &mut updates)
+                }
             };
             match taken {
                 Ok(true) => self.show(),

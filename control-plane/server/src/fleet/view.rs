@@ -6,12 +6,15 @@ use std::{
 
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
-use switchyard_store::{ConfigStore, Revision, Snapshot, SnapshotWatch, Versioned, keyspace, watch};
+use switchyard_store::{ConfigStore, Revision, Snapshot, SnapshotWatch, Versioned, keyspace, watch_paced};
 use switchyard_types::{NodeId, NodeRecord, NodeStatus, SlotId, SlotVersion};
 use tokio::{sync::watch as channel, task::JoinHandle, time::timeout};
 
 /// How long the first answer of the store is waited for.
 const READY_MAX: Duration = Duration::from_secs(2);
+
+/// How far behind the store it may be, for what many nodes say at once to be taken in together.
+const PACE: Duration = Duration::from_millis(100);
 
 /// A node as far as it is counted.
 #[derive(Debug, Clone, Default)]
@@ -29,7 +32,7 @@ pub(super) struct KnownSlot {
     pub(super) failed: Option<SlotVersion>,
 }
 
-/// All nodes, as the store tells of them. It is some milliseconds behind the store.
+/// All nodes, as the store tells of them. It is up to [`PACE`] behind the store.
 pub(super) struct FleetView {
     nodes: Arc<Mutex<Arc<BTreeMap<NodeId, KnownNode>>>>,
     ready: channel::Receiver<bool>,
@@ -48,8 +51,8 @@ impl FleetView {
         let nodes = Arc::new(Mutex::default());
         let (told, ready) = channel::channel(false);
         let follower = Follower {
-            records: watch(Arc::clone(store), keyspace::NODES, None),
-            statuses: watch(Arc::clone(store), keyspace::STATUS, None),
+            records: watch_paced(Arc::clone(store), keyspace::NODES, None, PACE),
+            statuses: watch_paced(Arc::clone(store), keyspace::STATUS, None, PACE),
             nodes: Arc::clone(&nodes),
             read: BTreeMap::new(),
         };

@@ -1,12 +1,12 @@
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use switchyard_store::{
     ConfigStore, Leadership, Operation, Precondition, Revision, Snapshot, SnapshotWatch, StoreError, Transaction,
-    keyspace, watch,
+    Versioned, keyspace, watch_paced,
 };
 use switchyard_types::{NodeId, NodeRecord};
 use tokio::time::{Instant, sleep_until};
@@ -18,6 +18,8 @@ use crate::documents;
 const HISTORY: Duration = Duration::from_secs(300);
 /// How often it is noted where the store stands, and what is older is forgotten.
 const HISTORY_LOOK: Duration = Duration::from_secs(60);
+/// How long after a change it is looked at: a fleet that flips changes every status at once.
+const PACE: Duration = Duration::from_millis(500);
 /// After a write that failed.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -27,6 +29,8 @@ pub(super) struct Duties {
     office: Leadership,
     nodes: SnapshotWatch,
     statuses: SnapshotWatch,
+    /// By key: who each node is, as of which revision of its record.
+    known: BTreeMap<String, (Revision, NodeRecord)>,
     absences: Absences,
     /// Where the store stood at each look, the oldest first.
     marks: VecDeque<(Instant, Revision)>,
@@ -38,9 +42,10 @@ pub(super) struct Fenced;
 
 impl Duties {
     pub(super) fn new(store: Arc<dyn ConfigStore>, office: Leadership) -> Self {
-        let nodes = watch(Arc::clone(&store), keyspace::NODES, None);
-        let statuses = watch(Arc::clone(&store), keyspace::STATUS, None);
-        Self { store, office, nodes, statuses, absences: Absences::default(), marks: VecDeque::new() }
+        let nodes = watch_paced(Arc::clone(&store), keyspace::NODES, None, PACE);
+        let statuses = watch_paced(Arc::clone(&store), keyspace::STATUS, None, PACE);
+        let (known, absences, marks) = Default::default();
+        Self { store, office, nodes, statuses, known, absences, marks }
     }
 
     /// Until the store says that the office is another's. Who knows earlier drops this.
@@ -67,20 +72,35 @@ impl Duties {
     /// Notes who is lost and who is back; and says when to look again.
     async fn mark_nodes(&mut self) -> Result<Option<Instant>, Fenced> {
         let (Some(nodes), Some(statuses)) = (self.nodes.latest(), self.statuses.latest()) else { return Ok(None) };
-        let records = records(&nodes);
-        let known = records.iter().map(|(record, _)| {
+        self.read(&nodes);
+        let known = self.known.values().map(|(_, record)| {
             let present = statuses.entries.contains_key(&keyspace::status(&record.node));
             (record, present)
         });
         let (marks, mut next) = self.absences.marks(known, Instant::now());
         for (node, mark) in marks {
-            let found = records.iter().find(|(record, _)| record.node == node);
-            let Some((record, revision)) = found else { continue };
-            if !self.mark(record, *revision, mark).await? {
+            let Some(entry) = nodes.entries.get(&keyspace::node(&node)) else { continue };
+            let Ok(record) = serde_json::from_slice::<NodeRecord>(&entry.value) else { continue };
+            if !self.mark(&record, entry.revision, mark).await? {
                 next = Some(next.unwrap_or(Instant::now() + RETRY).min(Instant::now() + RETRY));
             }
         }
         Ok(next)
+    }
+
+    /// Reads the records that have changed since: in a large fleet few have. What cannot be read is not ours to mark.
+    fn read(&mut self, nodes: &Snapshot) {
+        self.known.retain(|key, _| nodes.entries.contains_key(key));
+        for (key, Versioned { value, revision }) in &nodes.entries {
+            if self.known.get(key).is_some_and(|(read, _)| read == revision) {
+                continue;
+            }
+            match serde_json::from_slice::<NodeRecord>(value) {
+                // What it was when it last said so is nothing to hold in memory for every node.
+                Ok(record) => self.known.insert(key.clone(), (*revision, NodeRecord { summary: None, ..record })),
+                Err(_) => self.known.remove(key),
+            };
+        }
     }
 
     /// Whether it is noted, or needs not be: the node itself has written its record meanwhile, and the watch tells of that.
@@ -121,12 +141,6 @@ impl Duties {
             tracing::warn!(%error, "the store's history is not shortened");
         }
     }
-}
-
-/// What cannot be read is not ours to mark.
-fn records(nodes: &Snapshot) -> Vec<(NodeRecord, Revision)> {
-    let read = |entry: &switchyard_store::Versioned| Some((serde_json::from_slice(&entry.value).ok()?, entry.revision));
-    nodes.entries.values().filter_map(read).collect()
 }
 
 fn told(node: &NodeId, mark: Mark) {

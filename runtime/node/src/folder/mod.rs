@@ -15,7 +15,7 @@ pub(crate) use cache::CacheSize;
 pub(crate) use checked::{read_checked, write_checked};
 pub(crate) use data::{DataFolder, Records};
 pub(crate) use identity::Identity;
-pub(crate) use received::Received;
+pub(crate) use received::{Received, planned};
 pub(crate) use states::{StateOwner, States};
 pub(crate) use trust::Trust;
 

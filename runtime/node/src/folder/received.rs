@@ -28,7 +28,12 @@ impl Received {
         let revision = Revision(self.revision);
         let entry = |text: &String| Versioned { value: text.clone().into(), revision };
         let entries = self.documents.iter().map(|(key, text)| (key.clone(), entry(text))).collect();
-        let declared = open(&Snapshot { revision, entries }, trust)?;
-        Ok(plan(declared.generation, &declared.strategies, &declared.routes, node))
+        planned(&Snapshot { revision, entries }, trust, node)
     }
+}
+
+/// What a node makes of what a store holds, if a trusted server has sealed it.
+pub(crate) fn planned(snapshot: &Snapshot, trust: &TrustKey, node: &NodeView<'_>) -> Result<DesiredState, OpenError> {
+    let declared = open(snapshot, trust)?;
+    Ok(plan(declared.generation, &declared.strategies, &declared.routes, node))
 }
