@@ -54,9 +54,9 @@ impl StrategySlot for GatewaySlot {
         Ok(whole)
     }
 
-    fn export(&self, store: &dyn StateStore) {
+    fn export(&self, of: &Strategy, store: &dyn StateStore) {
         for route in self.gateway.shared.routes.load().routes() {
-            StrategySlot::export(route.decider.slot(), &RouteStates { store, route: &route.name });
+            StrategySlot::export(route.decider.slot(), of, &RouteStates { store, route: &route.name });
         }
     }
 

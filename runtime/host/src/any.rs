@@ -60,8 +60,9 @@ pub trait StrategySlot: Send + Sync {
         self.swap_with(&SwapOrder::new(strategy, seed))
     }
 
-    /// Saves what the instances know and their tables do not. Each shard is held while it is asked.
-    fn export(&self, store: &dyn StateStore);
+    /// Saves what the instances of this strategy know and their tables do not; nothing, if another decides. Waits for a staging,
+    /// and each shard is held while it is asked.
+    fn export(&self, of: &Strategy, store: &dyn StateStore);
 
     /// What decides has shown that it runs well: what its predecessor knew is given up.
     fn trust(&self);
@@ -87,8 +88,8 @@ macro_rules! slot {
                 <$slot>::swap_with(self, order)
             }
 
-            fn export(&self, store: &dyn StateStore) {
-                self.slot().export(store);
+            fn export(&self, of: &Strategy, store: &dyn StateStore) {
+                self.slot().export(of, store);
             }
 
             fn trust(&self) {

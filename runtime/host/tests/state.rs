@@ -99,7 +99,9 @@ fn a_slot_that_runs_nothing_begins_with_what_was_saved() {
     let order = || SwapOrder::new(&one, 1).with_states(&saved);
     rig.slot.swap_with(&order()).expect("a swap");
     store(&mut rig, 5);
-    StrategySlot::export(&rig.slot, &saved);
+    StrategySlot::export(&rig.slot, &version(&host, 2, &[]), &saved);
+    assert_eq!(saved.count(), None, "another version does not decide");
+    StrategySlot::export(&rig.slot, &one, &saved);
     assert_eq!(saved.count(), Some(5));
     rig.slot.clear();
     rig.slot.swap_with(&order()).expect("a swap");
@@ -168,9 +170,10 @@ fn rejected_state_of_a_running_version_refuses_its_successor() {
 fn rejected_state_from_a_store_is_no_reason_not_to_start() {
     let host = host();
     let (mut rig, saved) = (rig(&host), Memory::default());
-    rig.slot.swap(&grown(&host), 1).expect("a swap");
+    let grown = grown(&host);
+    rig.slot.swap(&grown, 1).expect("a swap");
     store(&mut rig, 1);
-    StrategySlot::export(&rig.slot, &saved);
+    StrategySlot::export(&rig.slot, &grown, &saved);
     for (number, body) in [(2, "import"), (3, "adopt")] {
         rig.slot.clear();
         let order = version(&host, number, &[(body, FATAL)]);
@@ -183,15 +186,16 @@ fn rejected_state_from_a_store_is_no_reason_not_to_start() {
 fn an_instance_whose_export_fails_is_not_asked_again() {
     let host = host();
     let (mut rig, saved) = (rig(&host), Memory::default());
-    rig.slot.swap(&version(&host, 1, &[("export", FATAL)]), 1).expect("a swap");
-    StrategySlot::export(&rig.slot, &saved);
+    let fails = version(&host, 1, &[("export", FATAL)]);
+    rig.slot.swap(&fails, 1).expect("a swap");
+    StrategySlot::export(&rig.slot, &fails, &saved);
     assert_eq!(saved.count(), Some(0));
     rig.slot.swap(&grown(&host), 1).expect("a swap");
     store(&mut rig, 1);
     StrategySlot::trust(&rig.slot);
-    rig.slot.swap(&version(&host, 1, &[("export", FATAL)]), 1).expect("a swap");
+    rig.slot.swap(&fails, 1).expect("a swap");
     for _ in 0..10 {
-        StrategySlot::export(&rig.slot, &saved);
+        StrategySlot::export(&rig.slot, &fails, &saved);
         store(&mut rig, 1);
     }
     let figures = rig.slot.figures();
@@ -206,10 +210,11 @@ fn a_state_that_is_too_large_is_not_taken() {
         (drop (memory.grow (i32.const 128))) (i32.store (i32.const 772) (i32.const 4194305))))";
     let host = host();
     let (mut rig, saved) = (rig(&host), Memory::default());
-    rig.slot.swap(&version(&host, 1, &[("export", LARGE)]), 1).expect("a swap");
+    let large = version(&host, 1, &[("export", LARGE)]);
+    rig.slot.swap(&large, 1).expect("a swap");
     // As many as no self-test makes.
     store(&mut rig, 25_001);
-    StrategySlot::export(&rig.slot, &saved);
+    StrategySlot::export(&rig.slot, &large, &saved);
     assert_eq!(saved.count(), None);
     store(&mut rig, 2);
     assert_eq!(rig.fell_back, 1, "it cost one decision");

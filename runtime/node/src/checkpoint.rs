@@ -1,13 +1,13 @@
 use std::{sync::Arc, time::Duration};
 
-use switchyard_host::{Host, State, StateStore};
+use switchyard_host::{Host, State, StateStore, Strategy};
 use switchyard_types::{PluginName, SlotId, StrategyName};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     folder::{DataFolder, StateOwner, States},
-    shared::Shared,
+    shared::{Shared, SlotRecord},
 };
 
 /// How often what instances know is written to disk, in milliseconds: a node that is killed forgets so much.
@@ -96,7 +96,7 @@ impl Checkpoints {
 
     /// Writes what the instances of one slot know, if its version is healthy.
     pub(crate) async fn write(&self, slot: &SlotId) {
-        let Some(strategy) = self.healthy_in(slot) else { return };
+        let Some((strategy, running)) = self.healthy_in(slot) else { return };
         let Some(handle) = self.shared.slots.get(slot).cloned() else { return };
         let states = SlotStates {
             states: self.states.clone(),
@@ -104,15 +104,17 @@ impl Checkpoints {
             reads: strategy.clone(),
             writes: Some(strategy),
         };
-        if let Err(error) = spawn_blocking(move || handle.export(&states)).await {
+        if let Err(error) = spawn_blocking(move || handle.export(&running, &states)).await {
             tracing::error!(%slot, %error, "what its instances know could not be read");
         }
     }
 
-    fn healthy_in(&self, slot: &SlotId) -> Option<StrategyName> {
-        let record = self.shared.state().slots.remove(slot)?;
-        let active = record.actual.active?;
-        let is_healthy = record.actual.healthy.is_some_and(|healthy| healthy.same_content(&active));
-        is_healthy.then_some(active.strategy)
+    fn healthy_in(&self, slot: &SlotId) -> Option<(StrategyName, Strategy)> {
+        self.shared.read(|state| {
+            let SlotRecord { actual, running, .. } = state.slots.get(slot)?;
+            let active = actual.active.as_ref()?;
+            let is_healthy = actual.healthy.as_ref().is_some_and(|healthy| healthy.same_content(active));
+            is_healthy.then_some((active.strategy.clone(), running.clone()?))
+        })
     }
 }

@@ -27,11 +27,11 @@ pub(crate) struct Shared {
 #[derive(Clone, Default)]
 pub(crate) struct State {
     /// What the node follows.
-    pub(crate) desired: DesiredState,
+    pub(crate) desired: Arc<DesiredState>,
     /// By slot: every slot of an engine, and those that are wanted and have none.
     pub(crate) slots: BTreeMap<SlotId, SlotRecord>,
     /// The gateway's routes.
-    pub(crate) routes: RoutesRecord,
+    pub(crate) routes: Arc<RoutesRecord>,
     /// Why what the store holds now is not followed at all.
     pub(crate) not_followed: Option<String>,
 }
@@ -98,9 +98,14 @@ impl Shared {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// The state as it is now.
+    /// The state as it is now: a copy of every slot's record. Who wants one thing of it reads that.
     pub(crate) fn state(&self) -> State {
         self.state.lock().clone()
+    }
+
+    /// One thing of the state as it is now.
+    pub(crate) fn read<R>(&self, what: impl FnOnce(&State) -> R) -> R {
+        what(&self.state.lock())
     }
 
     /// Changes the state, then wakes those who report it.
@@ -135,7 +140,7 @@ impl State {
         }
         let refused = Refusal::All(failure.reason.clone());
         if self.routes.active != desired.routes && !self.routes.is_refused_for(&refused) {
-            self.routes.note_refused(desired.routes.clone(), refused, 0);
+            Arc::make_mut(&mut self.routes).note_refused(desired.routes.clone(), refused, 0);
         }
     }
 }

@@ -7,12 +7,7 @@ use switchyard_types::{Generation, NodeId};
 use tokio::sync::watch as channel;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    config::Secret,
-    folder::{Received, planned},
-    reconcile::Wanted,
-    shared::Shared,
-};
+use crate::{config::Secret, folder::planned, reconcile::Wanted, shared::Shared};
 
 /// Where a node's desired state and plugins come from.
 #[derive(Clone)]
@@ -59,20 +54,20 @@ impl Follower {
     /// Follows until shutdown.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         while let Some(snapshot) = shutdown.run_until_cancelled(self.desired.next()).await {
-            let refused = self.consider(&snapshot).err();
+            let refused = self.consider(snapshot).err();
             if let Some(reason) = &refused {
                 tracing::error!(reason, "what the store holds is not followed: the node goes on with what it has");
             }
-            if self.shared.state().not_followed != refused {
+            if self.shared.read(|state| state.not_followed != refused) {
                 self.shared.update(|state| state.not_followed = refused);
             }
         }
     }
 
     /// Plans for this node what a server that it trusts has sealed; else says why not.
-    fn consider(&mut self, snapshot: &Snapshot) -> Result<(), String> {
+    fn consider(&mut self, snapshot: Arc<Snapshot>) -> Result<(), String> {
         let view = NodeView { id: &self.node, labels: &self.labels };
-        let desired = planned(snapshot, &self.trust, &view).map_err(|error| error.to_string())?;
+        let desired = planned(&snapshot, &self.trust, &view).map_err(|error| error.to_string())?;
         if !desired.supersedes(self.seen) {
             let (found, seen) = (desired.generation, self.seen);
             return Err(format!(
@@ -81,7 +76,7 @@ impl Follower {
             ));
         }
         self.seen = desired.generation;
-        self.plans.send_replace(Some(Wanted { desired, received: Arc::new(Received::new(snapshot)) }));
+        self.plans.send_replace(Some(Wanted { desired: Arc::new(desired), sealed: snapshot }));
         Ok(())
     }
 }

@@ -47,14 +47,21 @@ struct Options {
     through_server: bool,
 }
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    let options = Options::parse();
+/// Threads for the disk work of all nodes: one node has as many, and hundreds would measure how the kernel switches between them.
+const DISK_THREADS: usize = 4;
+
+fn main() -> Result<()> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(DISK_THREADS).build()?;
+    runtime.block_on(measure(&Options::parse()))
+}
+
+async fn measure(options: &Options) -> Result<()> {
     println!("{}", machine::describe());
     let fleet = Fleet::start(1, 1).await?;
-    let raw = raw(&options, &fleet).await?;
-    let nodes = nodes(&options, &fleet).await?;
-    print(&options, &raw, &nodes);
+    let raw = raw(options, &fleet).await?;
+    let nodes = nodes(options, &fleet).await?;
+    print(options, &raw, &nodes);
     Ok(())
 }
 
@@ -100,9 +107,7 @@ async fn raw(options: &Options, fleet: &Fleet) -> Result<Measured> {
     let mut measured = Measured { each: histogram()?, last: histogram()?, settled: None, cpu_us_each: 0.0 };
     let mut cpu = Duration::ZERO;
     for change in 0..WARM_UP + options.changes {
-        if change == WARM_UP {
-            cpu = process_cpu();
-        }
+        let before = process_cpu();
         let operations = vec![Operation::put(KEY, change.to_string())];
         let Revision(revision) = writer.txn(Transaction { preconditions: vec![], operations }).await?;
         let accepted = micros(began);
@@ -117,9 +122,10 @@ async fn raw(options: &Options, fleet: &Fleet) -> Result<Measured> {
             }
         }
         if change >= WARM_UP {
+            cpu += process_cpu().saturating_sub(before);
             measured.last.saturating_record(last);
         }
-        sleep(Duration::from_millis(100)).await;
+        pause(change).await;
     }
     measured.cpu_us_each = cpu_each(cpu, options);
     watchers.abort_all();
@@ -151,10 +157,8 @@ async fn nodes(options: &Options, fleet: &Fleet) -> Result<Measured> {
         Measured { each: histogram()?, last: histogram()?, settled: Some(histogram()?), cpu_us_each: 0.0 };
     let mut cpu = Duration::ZERO;
     for change in 0..WARM_UP + options.changes {
-        if change == WARM_UP {
-            cpu = process_cpu();
-        }
         let port = PORT_FIRST + change;
+        let before = process_cpu();
         let answer = admin.request(Method::PUT, "/v1/routes/measured").json(&route(port)).send().await?;
         let accepted = simulated.now_us();
         ensure!(answer.status().is_success(), "{}", answer.text().await?);
@@ -176,6 +180,7 @@ async fn nodes(options: &Options, fleet: &Fleet) -> Result<Measured> {
         }
         let settled = settle(fleet, &simulated, accepted, u64::from(change) + 1, options.nodes).await?;
         if change >= WARM_UP {
+            cpu += process_cpu().saturating_sub(before);
             let took = |at: &u64| at.saturating_sub(accepted).max(1);
             arrivals.iter().for_each(|at| measured.each.saturating_record(took(at)));
             measured.last.saturating_record(arrivals.iter().map(took).max().unwrap_or(1));
@@ -183,10 +188,16 @@ async fn nodes(options: &Options, fleet: &Fleet) -> Result<Measured> {
                 histogram.saturating_record(settled);
             }
         }
+        pause(change).await;
     }
     measured.cpu_us_each = cpu_each(cpu, options);
     simulated.stop().await;
     Ok(measured)
+}
+
+/// One to two seconds between changes, never the same: what every node does each second or each five falls anywhere between them.
+async fn pause(change: u16) {
+    sleep(Duration::from_millis(1_000 + u64::from(change) * 377 % 1_000)).await;
 }
 
 /// Until the store holds a status of every node that says it follows this generation; microseconds after it was accepted.
@@ -250,7 +261,6 @@ fn process_cpu() -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-fn cpu_each(before: Duration, options: &Options) -> f64 {
-    let spent = process_cpu().saturating_sub(before).as_secs_f64() * 1e6;
-    spent / (f64::from(options.changes) * options.nodes as f64)
+fn cpu_each(spent: Duration, options: &Options) -> f64 {
+    spent.as_secs_f64() * 1e6 / (f64::from(options.changes) * options.nodes as f64)
 }

@@ -60,10 +60,14 @@ pub(super) struct Inherited {
 }
 
 impl<K: Kind> Slot<K> {
-    /// Saves what every instance knows. Each shard is held as long as its export takes; callers meanwhile get the fallback.
-    pub(crate) fn export(&self, store: &dyn StateStore) {
+    /// Saves what every instance of this strategy knows. Each shard is held as long as its export takes; callers meanwhile get
+    /// the fallback.
+    pub(crate) fn export(&self, of: &Strategy, store: &dyn StateStore) {
         let shared = &*self.0;
-        let Some(active) = shared.history.lock().active.clone() else { return };
+        // A flip meanwhile would save what one version knows under another's name.
+        let _staging = shared.staging.lock();
+        let active = shared.history.lock().active.clone();
+        let Some(active) = active.filter(|active| active.identity() == of.identity()) else { return };
         for index in 0..shared.shards.len() {
             if let Some(state) = shared.export(index) {
                 store.save(&shared.shard_name(index), &active.plugin().manifest().name, &state);

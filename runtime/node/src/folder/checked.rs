@@ -39,12 +39,11 @@ pub(crate) enum CheckedError {
 /// give the same bytes.
 pub(crate) fn write_checked<T: Serialize>(path: &Path, content: &T) -> io::Result<()> {
     let content = serde_json::to_vec(content)?;
-    let header = serde_json::to_vec(&Header { version: VERSION, content: Digest::of(&content) })?;
+    let mut bytes = serde_json::to_vec(&Header { version: VERSION, content: Digest::of(&content) })?;
+    bytes.extend([&b"\n"[..], &content, b"\n"].concat());
     let folder = path.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
     let mut file = NamedTempFile::new_in(folder)?;
-    for part in [&header, &b"\n".to_vec(), &content, &b"\n".to_vec()] {
-        file.write_all(part)?;
-    }
+    file.write_all(&bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     // The rename is durable only when the folder is.

@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use proptest::{prelude::*, test_runner::Config};
 use switchyard_host::State;
 use switchyard_plan::DesiredState;
+use switchyard_store::Snapshot;
 use switchyard_types::{Digest, Generation, SlotId, StrategyKind};
 
 use super::{DataFolder, LocalBlobs, Received, Records, StateOwner, States};
@@ -50,7 +51,7 @@ fn damage_to_a_record_is_found() {
     let data = DataFolder::open(folder.path()).unwrap();
     let state = DesiredState { generation: Generation { epoch: 1, counter: 7 }, ..DesiredState::default() };
     let received = Received::default();
-    data.write_received(&received).unwrap();
+    data.write_received(&Snapshot::default()).unwrap();
     data.write_healthy(&state).unwrap();
     data.write_rejected(&vec![Digest::of(b"state")]).unwrap();
     let whole = || data.records();

@@ -7,6 +7,7 @@ use std::{
 use rustix::fs::{FlockOperation, flock};
 use serde::de::DeserializeOwned;
 use switchyard_plan::DesiredState;
+use switchyard_store::Snapshot;
 use switchyard_types::Digest;
 
 use super::{
@@ -59,8 +60,8 @@ impl DataFolder {
     }
 
     /// Remembers what the node was told to run.
-    pub(crate) fn write_received(&self, received: &Received) -> io::Result<()> {
-        write_checked(&self.join(RECEIVED), received)
+    pub(crate) fn write_received(&self, sealed: &Snapshot) -> io::Result<()> {
+        write_checked(&self.join(RECEIVED), &Received::new(sealed))
     }
 
     /// Remembers what ran well.
@@ -105,8 +106,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let data = DataFolder::open(folder.path()).unwrap();
         assert_eq!(data.records(), Records::default());
+        data.write_received(&Snapshot::default()).unwrap();
         let received = Received::default();
-        data.write_received(&received).unwrap();
         data.write_healthy(&state(1)).unwrap();
         assert_eq!(data.records(), Records { received: Some(received.clone()), healthy: Some(state(1)) });
         let healthy = data.join(HEALTHY);

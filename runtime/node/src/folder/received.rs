@@ -6,7 +6,7 @@ use switchyard_store::{Revision, Snapshot, Versioned};
 use switchyard_sync::{OpenError, TrustKey, open};
 
 /// What a node was last told, as a server sealed it: everything that is declared, for all nodes. Kept whole, because the seal
-/// is over all of it, and a node that starts with everything else down believes its disk no more than it believes the store.
+/// is over all of it, and a node that starts with everything else down takes it for what it is, as if a store had told it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Received {

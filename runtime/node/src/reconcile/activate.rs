@@ -5,7 +5,11 @@ use switchyard_plan::DesiredSlot;
 use switchyard_types::{Digest, SlotId, Stage};
 
 use super::{FailedAttempt, Failure, Probation, Reconciler, Retry, stage::blocking};
-use crate::{backoff::Backoff, checkpoint::SlotStates, shared::Told};
+use crate::{
+    backoff::Backoff,
+    checkpoint::SlotStates,
+    shared::{State, Told},
+};
 
 /// How long a version must decide without a quarantine before it is remembered as healthy, in milliseconds.
 const TRIAL_MS: u64 = 1_000;
@@ -63,22 +67,23 @@ impl Reconciler {
 
     /// The wanted version where it has run well before and was kept: it is still compiled, linked and proven.
     fn warm(&self, wanted: &DesiredSlot) -> Option<Strategy> {
-        let state = self.shared.state();
-        let record = state.slots.get(&wanted.slot)?;
-        let kept = [&record.trusted, &record.previous].into_iter().flatten();
-        kept.into_iter().find(|proven| proven.version.same_content(wanted)).map(|proven| proven.strategy.clone())
+        self.shared.read(|state| {
+            let record = state.slots.get(&wanted.slot)?;
+            let mut kept = [&record.trusted, &record.previous].into_iter().flatten();
+            kept.find(|proven| proven.version.same_content(wanted)).map(|proven| proven.strategy.clone())
+        })
     }
 
     async fn swap(&self, wanted: &DesiredSlot, strategy: &Strategy, progress: &Progress) -> Result<(), Failure> {
         let Some(handle) = self.shared.slots.get(&wanted.slot).cloned() else {
             return Err(Failure::lasting(self.unserved(&wanted.slot)));
         };
-        let active = self.shared.state().slots.remove(&wanted.slot).and_then(|record| record.actual.active);
+        let decides = |state: &State| Some(state.slots.get(&wanted.slot)?.actual.active.as_ref()?.strategy.clone());
         let states = SlotStates {
             states: self.checkpoints.states.clone(),
             slot: wanted.slot.clone(),
             reads: wanted.strategy.clone(),
-            writes: active.map(|active| active.strategy),
+            writes: self.shared.read(decides),
         };
         let (strategy, seed, progress) = (strategy.clone(), self.seed(&wanted.slot), progress.clone());
         let swap = move || {

@@ -1,6 +1,7 @@
 use std::{collections::BTreeMap, io, sync::Arc};
 
 use switchyard_plan::{DesiredSlot, DesiredState};
+use switchyard_store::Snapshot;
 use switchyard_types::{NodeId, SlotId, Stage, StageFailure};
 use tokio::task::spawn_blocking;
 
@@ -13,7 +14,7 @@ use super::{
 use crate::{
     checkpoint::Checkpoints,
     engines::SetRoutes,
-    folder::{DataFolder, Received},
+    folder::DataFolder,
     shared::{Shared, SlotRecord, Told},
 };
 
@@ -22,11 +23,11 @@ pub(super) const RECORD_RETRY_MS: u64 = 5_000;
 /// Passes of one reconciliation: a second one sees what the first has done. What is left after that waits.
 const PASSES_MAX: usize = 3;
 
-/// What a node is told: its plan, and what that was made of.
+/// What a node is told: its plan, and what that was made of. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Wanted {
-    pub(crate) desired: DesiredState,
-    pub(crate) received: Arc<Received>,
+    pub(crate) desired: Arc<DesiredState>,
+    pub(crate) sealed: Arc<Snapshot>,
 }
 
 /// Makes what runs equal to what is wanted. It takes no input: it looks at the whole state, and running it again does no
@@ -44,7 +45,7 @@ impl Reconciler {
     /// Activates what the node remembers. What does not come to life is tried again later.
     pub(crate) async fn boot(&self, boot: Boot) {
         self.shared.update(|state| {
-            state.desired.generation = boot.seen;
+            Arc::make_mut(&mut state.desired).generation = boot.seen;
             for good in boot.healthy {
                 let record = state.slots.entry(good.slot.clone()).or_default();
                 record.actual.healthy = Some(good);
@@ -59,13 +60,13 @@ impl Reconciler {
                     break;
                 }
             }
-            self.shared.update(|state| state.desired.slots.extend(chosen));
+            self.shared.update(|state| Arc::make_mut(&mut state.desired).slots.extend(chosen));
         }
     }
 
     /// Before the strategies: one that decides for all routes is then started where routes are.
     async fn boot_routes(&self, routes: BootRoutes) {
-        self.shared.update(|state| state.routes.healthy = routes.healthy);
+        self.shared.update(|state| Arc::make_mut(&mut state.routes).healthy = routes.healthy);
         let mut chosen = routes.candidates.first().cloned().unwrap_or_default();
         for candidate in routes.candidates {
             if self.apply_routes(candidate.clone()).await {
@@ -73,20 +74,20 @@ impl Reconciler {
                 break;
             }
         }
-        self.shared.update(|state| state.desired.routes = chosen);
+        self.shared.update(|state| Arc::make_mut(&mut state.desired).routes = chosen);
     }
 
     /// Follows another desired state from now on, once it is on disk: a node that dies while it stages knows what it was
     /// told. What the disk refuses is not followed, and every slot that it would change says so.
-    pub(crate) async fn follow(&self, Wanted { desired, received }: Wanted) -> io::Result<()> {
+    pub(crate) async fn follow(&self, Wanted { desired, sealed }: Wanted) -> io::Result<()> {
         let folder = Arc::clone(&self.folder);
-        if let Err(error) = write(move || folder.write_received(&received)).await {
+        if let Err(error) = write(move || folder.write_received(&sealed)).await {
             let reason = format!("the desired state cannot be written to the node's data folder: {error}");
             self.shared.update(|state| state.note_not_followed(&desired, &StageFailure::new(Stage::Fetch, reason)));
             return Err(error);
         }
         self.shared.update(|state| {
-            state.routes.follow(&desired.routes);
+            Arc::make_mut(&mut state.routes).follow(&desired.routes);
             state.desired = desired;
         });
         Ok(())
@@ -110,11 +111,11 @@ impl Reconciler {
     }
 
     fn routes_look_ms(&self) -> Option<u64> {
-        let state = self.shared.state();
-        state.routes.next_look_ms(&state.desired.routes, self.shared.now_ms())
+        let now_ms = self.shared.now_ms();
+        self.shared.read(|state| state.routes.next_look_ms(&state.desired.routes, now_ms))
     }
 
-    async fn observe(&self) -> (DesiredState, BTreeMap<SlotId, Actual>) {
+    async fn observe(&self) -> (Arc<DesiredState>, BTreeMap<SlotId, Actual>) {
         let slots = self.shared.slots.clone();
         let read = move || slots.into_iter().map(|(id, slot)| (id, slot.figures().shards.quarantined > 0)).collect();
         // A host that panics here says nothing, and nothing is concluded from that.

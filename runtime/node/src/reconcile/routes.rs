@@ -1,4 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use switchyard_plan::{DesiredRoute, DesiredState};
 use switchyard_types::{Generation, NodeRoute, RouteFailure, RouteName, route::DeclaredRoute};
@@ -147,9 +150,13 @@ fn generation_of(routes: &[DesiredRoute], name: &RouteName) -> Option<Generation
 impl Reconciler {
     /// Gives the gateway the routes that are wanted, and remembers what it has taken.
     pub(super) async fn reconcile_routes(&self) {
-        let state = self.shared.state();
-        match state.routes.step(&state.desired.routes, self.shared.now_ms()) {
-            Some(Step::Apply) if self.apply_routes(state.desired.routes).await => self.remember_routes().await,
+        let now_ms = self.shared.now_ms();
+        let (step, desired) = self.shared.read(|state| {
+            let step = state.routes.step(&state.desired.routes, now_ms);
+            (step, Arc::clone(&state.desired))
+        });
+        match step {
+            Some(Step::Apply) if self.apply_routes(desired.routes.clone()).await => self.remember_routes().await,
             Some(Step::Remember) => self.remember_routes().await,
             Some(Step::Apply) | None => {}
         }
@@ -167,12 +174,13 @@ impl Reconciler {
                 for (route, reason) in &taken.refused {
                     tracing::warn!(%route, reason, "the gateway refuses a route");
                 }
-                self.shared.update(|state| state.routes.note_taken(wanted, taken, now_ms));
+                self.shared.update(|state| Arc::make_mut(&mut state.routes).note_taken(wanted, taken, now_ms));
                 true
             }
             Err(reason) => {
                 tracing::warn!(reason, "the gateway keeps the routes that it has");
-                self.shared.update(|state| state.routes.note_refused(wanted, Refusal::All(reason), now_ms));
+                let why = Refusal::All(reason);
+                self.shared.update(|state| Arc::make_mut(&mut state.routes).note_refused(wanted, why, now_ms));
                 false
             }
         }
@@ -183,7 +191,7 @@ impl Reconciler {
         let slots = state.slots.into_values().filter_map(|record| record.actual.healthy).collect();
         let record = DesiredState { generation: state.desired.generation, slots, routes: state.routes.active.clone() };
         if self.write_healthy(record).await.is_ok() {
-            self.shared.update(|now| now.routes.healthy = state.routes.active);
+            self.shared.update(|now| Arc::make_mut(&mut now.routes).healthy = state.routes.active.clone());
         }
     }
 }

@@ -28,9 +28,9 @@ impl Reconciler {
     }
 
     pub(super) async fn confirm(&self, slot: SlotId) {
-        let Some(record) = self.shared.state().slots.remove(&slot) else { return };
-        let known = record.actual.healthy == record.actual.active;
-        let remembered = known || self.remember(&slot, record.actual.active).await.is_ok();
+        let Some(actual) = self.shared.read(|state| Some(state.slots.get(&slot)?.actual.clone())) else { return };
+        let known = actual.healthy == actual.active;
+        let remembered = known || self.remember(&slot, actual.active).await.is_ok();
         let probation = if remembered { None } else { self.trial() };
         self.shared.update_slot(&slot, |record| {
             record.actual.probation = probation;
@@ -64,7 +64,7 @@ impl Reconciler {
         let state = self.shared.state();
         let others = state.slots.iter().filter(|(id, _)| *id != slot).filter_map(|(_, r)| r.actual.healthy.clone());
         let slots: Vec<_> = others.chain(healthy.clone()).collect();
-        let routes = state.routes.healthy;
+        let routes = state.routes.healthy.clone();
         self.write_healthy(DesiredState { generation: state.desired.generation, slots, routes }).await?;
         self.shared.update_slot(slot, |record| record.actual.healthy = healthy);
         self.prune().await;
@@ -87,7 +87,7 @@ impl Reconciler {
             let warm = [record.trusted, record.previous].into_iter().flatten().map(|proven| proven.version);
             [record.actual.active, record.actual.healthy].into_iter().flatten().chain(warm)
         };
-        let slots = state.desired.slots.into_iter().chain(state.slots.into_values().flat_map(named));
+        let slots = state.desired.slots.iter().cloned().chain(state.slots.into_values().flat_map(named));
         let keep: BTreeSet<_> = slots.map(|slot| slot.digest).collect();
         let blobs = self.stager.blobs.clone();
         if let Err(error) = write(move || blobs.prune(&keep).map(|_| ())).await {

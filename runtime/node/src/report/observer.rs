@@ -1,7 +1,11 @@
 use std::{sync::Arc, time::Duration};
 
 use switchyard_types::{Event, EventKind, NodeStatus, ReportItem};
-use tokio::{sync::watch, task::spawn_blocking, time::timeout};
+use tokio::{
+    sync::watch,
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -12,8 +16,11 @@ use super::{
 };
 use crate::shared::unix_ms;
 
-/// How often it is looked, in milliseconds, when nothing wakes the observer: a quarantine is the host's own decision.
+/// How long it is not looked at most, in milliseconds, when nothing wakes the observer: a quarantine is the host's own decision.
+/// Nodes that were told the same at once come apart again, because each waits between half of it and all of it.
 const LOOK_EVERY_MS: u64 = 1_000;
+/// How long after a change it is looked, in milliseconds: one that was decided is several changes, soon after each other.
+const SETTLE_MS: u64 = 50;
 /// How often what is still to be told is put on disk, in milliseconds.
 const SAVE_EVERY_MS: u64 = 10_000;
 
@@ -65,7 +72,9 @@ impl Observer {
                 save_at_ms = self.source.shared.now_ms() + SAVE_EVERY_MS;
             }
             // The sender lives as long as the source does: an error here is a time-out.
-            let _ = timeout(Duration::from_millis(LOOK_EVERY_MS), changes.changed()).await;
+            if timeout(pause(), changes.changed()).await.is_ok() {
+                sleep(Duration::from_millis(SETTLE_MS)).await;
+            }
         }
     }
 
@@ -94,6 +103,12 @@ impl Observer {
     fn tell(&self, items: Vec<ReportItem>) {
         self.outbox.push(items, self.source.shared.now_ms());
     }
+}
+
+/// Without randomness it is the longest: right, only not spread.
+fn pause() -> Duration {
+    let random = getrandom::u64().unwrap_or(0);
+    Duration::from_millis(LOOK_EVERY_MS - random % (LOOK_EVERY_MS / 2 + 1))
 }
 
 fn event(kind: EventKind, message: &str) -> ReportItem {

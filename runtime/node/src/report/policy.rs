@@ -9,12 +9,21 @@ const PUT_EVERY_MS: u64 = 500;
 const FAILURE_EVERY_MS: u64 = 200;
 /// How often figures alone are put, in milliseconds. They are for whoever looks at one node; those of the fleet are reported.
 const FIGURES_EVERY_MS: u64 = 10_000;
+/// How long what was decided stands before it is put, in milliseconds: when a fleet is told something, doing it comes before
+/// saying so, and what the store does with a thousand statuses would hold up who is told last.
+const SETTLE_MS: u64 = 100;
+/// Over how many milliseconds after that a fleet that has done the same at once spreads its puts.
+pub(crate) const SPREAD_MS: u64 = 300;
 
 /// The last status that the store has, and when it was put.
 #[derive(Debug, Clone)]
 pub(crate) struct LastPut {
     pub(crate) status: Arc<NodeStatus>,
     pub(crate) at_ms: u64,
+    /// This node's own delay of the next put, up to [`SPREAD_MS`].
+    pub(crate) spread_ms: u64,
+    /// What has changed since that is worth telling soon, and since when.
+    pub(crate) untold: Option<(Difference, u64)>,
 }
 
 /// When this status should be put: now, at a later time unless it changes again, or not at all.
@@ -25,21 +34,39 @@ pub(crate) enum Put {
     Never,
 }
 
-/// A failure goes after [`FAILURE_EVERY_MS`], another change after [`PUT_EVERY_MS`], figures alone after [`FIGURES_EVERY_MS`].
-pub(crate) fn when(last: Option<&LastPut>, status: &NodeStatus, now_ms: u64) -> Put {
+/// After the last put a failure goes [`FAILURE_EVERY_MS`] later, another change [`PUT_EVERY_MS`], figures alone
+/// [`FIGURES_EVERY_MS`]; and not before what was decided has settled.
+pub(crate) fn when(last: Option<&mut LastPut>, status: &NodeStatus, now_ms: u64) -> Put {
     let Some(last) = last else { return Put::Now };
-    let wait_ms = match compare(&last.status, status) {
-        Difference::Failure => FAILURE_EVERY_MS,
-        Difference::Decision => PUT_EVERY_MS,
-        Difference::Figures => FIGURES_EVERY_MS,
+    let difference = compare(&last.status, status);
+    let since_ms = last.since_ms(difference, now_ms);
+    let settled_ms = since_ms.saturating_add(SETTLE_MS + last.spread_ms);
+    let after_ms = |wait_ms| last.at_ms.saturating_add(wait_ms);
+    let due_ms = match difference {
+        Difference::Failure => after_ms(FAILURE_EVERY_MS).max(settled_ms),
+        Difference::Decision => after_ms(PUT_EVERY_MS).max(settled_ms),
+        Difference::Figures => after_ms(FIGURES_EVERY_MS),
         Difference::None => return Put::Never,
     };
-    let due_ms = last.at_ms.saturating_add(wait_ms);
     if now_ms >= due_ms { Put::Now } else { Put::At(due_ms) }
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Difference {
+impl LastPut {
+    /// Since when something at least as grave is untold.
+    fn since_ms(&mut self, difference: Difference, now_ms: u64) -> u64 {
+        match self.untold {
+            Some((before, since_ms)) if before >= difference => since_ms,
+            _ => {
+                self.untold = Some((difference, now_ms));
+                now_ms
+            }
+        }
+    }
+}
+
+/// The gravest last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Difference {
     None,
     Figures,
     Decision,
@@ -91,8 +118,12 @@ mod tests {
         .unwrap()
     }
 
+    fn last() -> LastPut {
+        LastPut { status: Arc::new(status()), at_ms: 1_000, spread_ms: 50, untold: None }
+    }
+
     fn check(change: impl FnOnce(&mut NodeStatus), waits: Option<u64>) {
-        let last = LastPut { status: Arc::new(status()), at_ms: 1_000 };
+        let mut last = last();
         let mut status = status();
         change(&mut status);
         for now_ms in [1_000, 1_199, 1_200, 1_499, 1_500, 10_999, 11_000] {
@@ -101,7 +132,7 @@ mod tests {
                 Some(due_ms) if now_ms >= due_ms => Put::Now,
                 Some(due_ms) => Put::At(due_ms),
             };
-            assert_eq!(when(Some(&last), &status, now_ms), expected, "{status:?} at {now_ms}");
+            assert_eq!(when(Some(&mut last), &status, now_ms), expected, "{status:?} at {now_ms}");
         }
     }
 
@@ -122,6 +153,18 @@ mod tests {
         check(|status| status.slots[0].flips += 1, Some(500));
         check(|status| status.slots[0].shards.quarantined += 1, Some(500));
         check(|status| status.slots.clear(), Some(500));
+    }
+
+    #[test]
+    fn what_was_decided_settles_first() {
+        let mut last = last();
+        let changed = NodeStatus { generation: status().generation.next(), ..status() };
+        assert_eq!(when(Some(&mut last), &status(), 60_000), Put::Never);
+        let figures = NodeStatus { live_bytes: 4, ..status() };
+        assert_eq!(when(Some(&mut last), &figures, 60_000), Put::Now);
+        assert_eq!(when(Some(&mut last), &changed, 70_000), Put::At(70_150));
+        assert_eq!(when(Some(&mut last), &changed, 70_149), Put::At(70_150));
+        assert_eq!(when(Some(&mut last), &changed, 70_150), Put::Now);
     }
 
     #[test]

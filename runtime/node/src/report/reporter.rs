@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::policy::{LastPut, Put, when};
+use super::policy::{LastPut, Put, SPREAD_MS, when};
 use crate::{backoff::Backoff, causes::with_causes, shared::Shared, upstream::STORE_SECONDS_MAX};
 
 /// How long a node that says nothing still counts as there.
@@ -88,12 +88,12 @@ impl Reporter {
     async fn look(&self, lease: LeaseId, known: &mut Option<Known>) -> Result<Option<u64>, StoreError> {
         let now_ms = self.shared.now_ms();
         let Some(status) = self.latest() else { return Ok(None) };
-        let last = known.as_ref().map(|known| &known.put);
-        match when(last, &status, now_ms) {
+        match when(known.as_mut().map(|known| &mut known.put), &status, now_ms) {
             Put::Never => return Ok(None),
             Put::At(due_ms) => return Ok(Some(due_ms.saturating_sub(now_ms))),
             Put::Now => {}
         }
+        let last = known.as_ref().map(|known| &known.put);
         let mut operations = vec![operation(keyspace::status(&status.node), &*status, Some(lease))?];
         // Figures alone are nothing to remember a node by.
         if last.is_none_or(|last| last.status.without_figures() != status.without_figures()) {
@@ -101,7 +101,9 @@ impl Reporter {
             operations.push(operation(keyspace::node(&record.node), &record, None)?);
         }
         self.put(operations).await?;
-        *known = Some(Known { lease, put: LastPut { status, at_ms: now_ms } });
+        // Without randomness the delay is the longest: right, only not spread.
+        let spread_ms = getrandom::u64().map_or(SPREAD_MS, |random| random % SPREAD_MS);
+        *known = Some(Known { lease, put: LastPut { status, at_ms: now_ms, spread_ms, untold: None } });
         Ok(None)
     }
 

@@ -28,6 +28,7 @@ pub(crate) struct Spool {
     told: usize,
     bytes: usize,
     term: Option<u64>,
+    /// In the life of the data folder.
     dropped: Dropped,
     changes: u64,
 }
@@ -58,6 +59,9 @@ pub(crate) enum Progress {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Saved {
     term: Option<u64>,
+    /// Absent in what older versions wrote.
+    #[serde(default)]
+    dropped: Dropped,
     entries: Vec<SavedEntry>,
 }
 
@@ -78,8 +82,8 @@ impl Spool {
         };
         let entries: VecDeque<_> = saved.entries.into_iter().map(entry).collect();
         let bytes = entries.iter().map(|entry| entry.bytes).sum();
-        let dropped = Dropped::default();
-        let mut spool = Self { node, session, next: 1, entries, told, bytes, term: saved.term, dropped, changes: 0 };
+        let Saved { term, dropped, .. } = saved;
+        let mut spool = Self { node, session, next: 1, entries, told, bytes, term, dropped, changes: 0 };
         spool.keep_bounds();
         spool
     }
@@ -91,7 +95,8 @@ impl Spool {
             let saved = SavedEntry { session: entry.session.clone(), told, item: entry.item.clone() };
             (!told || !entry.is_window()).then_some(saved)
         };
-        Saved { term: self.term, entries: self.entries.iter().enumerate().filter_map(kept).collect() }
+        let (term, dropped) = (self.term, self.dropped);
+        Saved { term, dropped, entries: self.entries.iter().enumerate().filter_map(kept).collect() }
     }
 
     /// Grows with everything that changes what should stand on disk.

@@ -109,6 +109,10 @@ fn windows_are_dropped_before_events_and_counted() {
     assert_eq!(spool.dropped, Dropped { windows: ITEMS_MAX as u64 + 4, events: 1 });
     let batch = spool.batch().unwrap();
     assert_eq!((batch.items.len(), batch.dropped), (BATCH_ITEMS_MAX, spool.dropped));
+    // A node that starts again still says so.
+    let saved = serde_json::from_slice(&serde_json::to_vec(&spool.saved()).unwrap()).unwrap();
+    let again = Spool::new(spool.node.clone(), SessionId::from_random(2), saved);
+    assert_eq!(again.greeting().dropped, spool.dropped);
 }
 
 #[test]
