@@ -45,6 +45,15 @@ impl Class {
         }
     }
 
+    /// Places of its pool beyond those that are given out: an instance gives its place back a moment before its memory. A pool
+    /// of few large places needs few beyond them.
+    const fn slack(self) -> u32 {
+        match self {
+            Self::Native => 64,
+            Self::Large => 4,
+        }
+    }
+
     /// Elements of one table. Function references of a large Rust guest fit many times over; an interpreter has one for
     /// each of its operations and builtins.
     pub(crate) const fn table_elements_max(self) -> usize {
@@ -74,19 +83,9 @@ fn shared_config() -> Config {
     config
 }
 
-/// Places of a pool beyond those that are given out: an instance gives its place back a moment before its memory.
-const INSTANCES_SLACK: u32 = 64;
-/// A pool of few large places needs few beyond them.
-const LARGE_INSTANCES_SLACK: u32 = 4;
-
-/// The engine that runs instances of a class.
+/// The engine that runs instances of a class. That all pools together are not too large is for [`check_sizes`].
 pub(crate) fn running(class: Class, instances_max: u32) -> Result<Engine, HostError> {
-    let slack = match class {
-        Class::Native => INSTANCES_SLACK,
-        Class::Large => LARGE_INSTANCES_SLACK,
-    };
-    let places = instances_max.saturating_add(slack);
-    check_size(places, instances_max, mappings_max())?;
+    let places = instances_max.saturating_add(class.slack());
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(places)
         .total_core_instances(places.saturating_mul(CORE_INSTANCES_PER_COMPONENT_MAX))
@@ -121,21 +120,27 @@ const MAPPINGS_PER_INSTANCE: u64 = 12;
 /// What Linux allows a process unless told otherwise.
 const MAPPINGS_DEFAULT: u64 = 65_530;
 
-/// A pool that asks for too much would fail late, in the middle of a swap, and with an error of the operating system that
-/// names nobody. Half of the mappings are left to everything else.
-fn check_size(places: u32, instances_max: u32, mappings_max: u64) -> Result<(), HostError> {
-    let addresses = u64::from(places).saturating_mul(2 * MEMORY_RESERVATION_BYTES);
-    if addresses > ADDRESSES_MAX {
+/// Pools that ask for too much would fail late, in the middle of a swap, and with an error of the operating system that names
+/// nobody. They share the addresses and mappings of one process, half of which are left to everything else.
+pub(crate) fn check_sizes(native_max: u32, large_max: u32) -> Result<(), HostError> {
+    check_sizes_within(native_max, large_max, mappings_max())
+}
+
+fn check_sizes_within(native_max: u32, large_max: u32, mappings_max: u64) -> Result<(), HostError> {
+    const SLACK: u64 = Class::Native.slack() as u64 + Class::Large.slack() as u64;
+    let places = u64::from(native_max) + u64::from(large_max) + SLACK;
+    let wanted = format!("{native_max} instances and {large_max} large ones at once need");
+    if places.saturating_mul(2 * MEMORY_RESERVATION_BYTES) > ADDRESSES_MAX {
         return Err(HostError::Machine(format!(
-            "{instances_max} instances at once need more addresses than a process has: allow at most {}",
-            ADDRESSES_MAX / (2 * MEMORY_RESERVATION_BYTES) - u64::from(INSTANCES_SLACK)
+            "{wanted} more addresses than a process has: allow at most {} together",
+            ADDRESSES_MAX / (2 * MEMORY_RESERVATION_BYTES) - SLACK
         )));
     }
-    let mappings = u64::from(places).saturating_mul(MAPPINGS_PER_INSTANCE);
+    let mappings = places.saturating_mul(MAPPINGS_PER_INSTANCE);
     if mappings > mappings_max / 2 {
         return Err(HostError::Machine(format!(
-            "{instances_max} instances at once need {mappings} memory mappings, and this machine allows a process \
-             {mappings_max}: raise vm.max_map_count to {} or allow fewer instances",
+            "{wanted} {mappings} memory mappings, and this machine allows a process {mappings_max}: raise vm.max_map_count to \
+             {} or allow fewer instances",
             2 * mappings
         )));
     }
@@ -153,15 +158,17 @@ mod tests {
 
     #[test]
     fn a_pool_that_asks_for_too_much_says_what_to_do() {
-        let check = |places, mappings_max, expected: &str| {
-            let error = check_size(places, places, mappings_max).expect_err(expected).to_string();
+        let check = |native, large, mappings_max, expected: &str| {
+            let error = check_sizes_within(native, large, mappings_max).expect_err(expected).to_string();
             assert!(error.contains(expected), "{error}");
         };
-        check(u32::MAX, u64::MAX, "more addresses than a process has: allow at most 8128");
-        check(5_000, 65_530, "raise vm.max_map_count to 120000");
-        assert_eq!(check_size(320, 256, 65_530), Ok(()));
-        let error = running(Class::Native, 1_000_000).expect_err("it is refused").to_string();
-        assert!(error.starts_with("1000000 instances at once need more addresses"), "{error}");
+        check(u32::MAX, u32::MAX, u64::MAX, "more addresses than a process has: allow at most 8124 together");
+        check(5_000, 0, 65_530, "raise vm.max_map_count to 121632");
+        // Each of them alone would do.
+        check(8_000, 125, u64::MAX, "8000 instances and 125 large ones at once need more addresses");
+        check(1_400, 1_300, 65_530, "need 33216 memory mappings");
+        assert_eq!(check_sizes_within(8_000, 124, u64::MAX), Ok(()));
+        assert_eq!(check_sizes_within(256, 16, 65_530), Ok(()));
     }
 
     #[test]

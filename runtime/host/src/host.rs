@@ -11,7 +11,7 @@ use crate::{
     HostConfig, HostError, HostGauges, Plugin, Progress, RejectedStates,
     compile::{CompiledCache, compile},
     contract,
-    engine::Class,
+    engine::{self, Class},
     gauges::Counters,
     plugin::PluginInner,
     policy::PolicyThreads,
@@ -40,6 +40,7 @@ struct Shared {
 impl Host {
     /// Sets up the engine, the ticker and the policy threads.
     pub fn new(config: HostConfig) -> Result<Self, HostError> {
+        engine::check_sizes(config.instances_max, config.large_instances_max)?;
         let native = Pool::new(Class::Native, config.instances_max)?;
         let large = Pool::new(Class::Large, config.large_instances_max)?;
         let compiled =

@@ -104,7 +104,7 @@ fn each_class_has_its_places_and_a_full_one_says_which() {
 fn a_pool_that_asks_for_too_much_is_a_clear_error_at_the_start() {
     let config = HostConfig { large_instances_max: 1_000_000, ..HostConfig::new(Compiler::InProcess) };
     let error = Host::new(config).err().expect("it is refused").to_string();
-    assert!(error.contains("1000000 instances at once need more addresses"), "{error}");
+    assert!(error.contains("1000000 large ones at once need more addresses"), "{error}");
 }
 
 #[test]

@@ -182,6 +182,41 @@ fn rejected_state_from_a_store_is_no_reason_not_to_start() {
     }
 }
 
+/// Knows of too many once it has made as many as no self-test makes.
+const GROWS_LATE: &str = "(if (i64.gt_u (global.get $stores) (i64.const 25000)) (then
+    (global.set $known (i64.add (global.get $known) (i64.const 2000000)))))";
+
+/// A version that cannot bear what it left itself must not keep a node from going back to it.
+#[test]
+fn rejected_state_that_was_kept_is_no_reason_not_to_go_back() {
+    let host = host();
+    let stateless = strategy(&host, "honest");
+    for (number, body) in [(1, "import"), (2, "adopt")] {
+        let mut rig = rig(&host);
+        let old = version(&host, number, &[("store", GROWS_LATE), (body, FATAL)]);
+        rig.slot.swap(&old, 1).expect("a swap");
+        store(&mut rig, 25_001);
+        rig.slot.swap(&stateless, 1).expect("a swap");
+        let before = host.rejected_states().added();
+        rig.slot.swap(&old, 1).expect("the way back is open");
+        assert_eq!((known(&rig), host.rejected_states().added()), (0, before + 1), "without the state");
+    }
+}
+
+#[test]
+fn a_version_that_fails_before_its_import_says_nothing_of_the_state() {
+    // At the size of the rig's table, which no self-test has.
+    let too_small = format!("(if (i64.eq (local.get 1) (i64.const {CAPACITY})) (then unreachable))");
+    let host = host();
+    let mut rig = rig(&host);
+    rig.slot.swap(&version(&host, 1, &[]), 1).expect("a swap");
+    store(&mut rig, 1);
+    let error = rig.slot.swap(&version(&host, 2, &[("resize", too_small.as_str())]), 1).expect_err("it fails");
+    assert_eq!((error.stage(), host.rejected_states().added()), (Stage::Configure, 0), "{error:?}");
+    rig.slot.swap(&version(&host, 3, &[]), 1).expect("a swap");
+    assert_eq!(known(&rig), 1, "the state is as good as before");
+}
+
 #[test]
 fn an_instance_whose_export_fails_is_not_asked_again() {
     let host = host();

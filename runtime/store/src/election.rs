@@ -1,5 +1,6 @@
 use bytes::Bytes;
 use futures_util::StreamExt;
+use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use crate::{
@@ -25,7 +26,8 @@ impl Leadership {
 }
 
 /// Waits until the office is free, and takes it for as long as `lease` lives. Several wait for the same key by following it;
-/// nobody asks again and again. What is put there is `candidate`, which nobody else who stands at the same time may use.
+/// nobody asks again and again. What is put there is `candidate`, a JSON object that names it, and with it the lease, as
+/// `lease`: so a candidate knows a success that it was never told of from what an earlier lease has left behind.
 ///
 /// A store that does not answer is asked again with growing delays. [`StoreError::LeaseEnded`] ends the campaign, and so
 /// does what nobody mends by waiting.
@@ -35,7 +37,8 @@ pub async fn campaign(
     candidate: Bytes,
     lease: LeaseId,
 ) -> Result<Leadership, StoreError> {
-    let mut candidacy = Candidacy { store, key, candidate, lease, since: None };
+    let candidate = with_lease(&candidate, lease)?;
+    let candidacy = Candidacy { store, key, candidate, lease };
     let mut failures = 0;
     loop {
         match candidacy.step().await {
@@ -57,8 +60,14 @@ struct Candidacy<'a> {
     key: &'a str,
     candidate: Bytes,
     lease: LeaseId,
-    /// Where the store stood when the campaign began.
-    since: Option<Revision>,
+}
+
+/// What two campaigns write differs, unless one candidate has begun both with one lease: then either is the same term.
+fn with_lease(candidate: &[u8], lease: LeaseId) -> Result<Bytes, StoreError> {
+    let invalid = |error: serde_json::Error| StoreError::Invalid(format!("a candidate is a JSON object: {error}"));
+    let mut candidate: Map<String, Value> = serde_json::from_slice(candidate).map_err(invalid)?;
+    candidate.insert("lease".to_owned(), format!("{:x}", lease.0).into());
+    serde_json::to_vec(&candidate).map(Bytes::from).map_err(invalid)
 }
 
 /// What a candidate does next.
@@ -71,11 +80,10 @@ enum Next {
 
 impl Candidacy<'_> {
     /// Won, or one thing further.
-    async fn step(&mut self) -> Result<Option<Revision>, StoreError> {
+    async fn step(&self) -> Result<Option<Revision>, StoreError> {
         // The key itself is the first of those that begin with it.
         let listed = self.store.list(Range { prefix: self.key, after: None, limit: 1 }).await?;
-        let since = *self.since.get_or_insert(listed.revision);
-        match next(&listed, self.key, &self.candidate, since) {
+        match next(&listed, self.key, &self.candidate) {
             Next::Won(revision) => Ok(Some(revision)),
             Next::Stand => self.stand().await,
             Next::Wait(after) => self.wait(after).await.map(|()| None),
@@ -108,12 +116,11 @@ impl Candidacy<'_> {
     }
 }
 
-/// What a list means to a candidate. Its own name, put since the campaign began, is the outcome of an earlier try that nobody
-/// has told it; put before, it is what another campaign has left behind.
-fn next(listed: &Snapshot, key: &str, candidate: &Bytes, since: Revision) -> Next {
+/// What a list means to a candidate. Its own name with its own lease is the outcome of an earlier try that nobody has told it.
+fn next(listed: &Snapshot, key: &str, candidate: &Bytes) -> Next {
     match listed.entries.get(key) {
         None => Next::Stand,
-        Some(entry) if entry.value == *candidate && entry.revision > since => Next::Won(entry.revision),
+        Some(entry) if entry.value == *candidate => Next::Won(entry.revision),
         Some(_) => Next::Wait(listed.revision),
     }
 }
@@ -125,21 +132,22 @@ mod tests {
 
     #[test]
     fn a_candidate_knows_its_own_late_success() {
-        let check = |entries: &[(&str, &str, u64)], expected: Next| {
-            let entries = entries
-                .iter()
-                .map(|(key, value, revision)| {
-                    let value = Bytes::copy_from_slice(value.as_bytes());
-                    ((*key).to_owned(), Versioned { value, revision: Revision(*revision) })
-                })
-                .collect();
-            let listed = Snapshot { revision: Revision(9), entries };
-            assert_eq!(next(&listed, "/leader", &Bytes::from("me"), Revision(5)), expected);
+        let of = |lease| with_lease(br#"{"id":"me"}"#, LeaseId(lease)).unwrap();
+        let (mine, earlier) = (of(7), of(6));
+        assert_eq!(mine, r#"{"id":"me","lease":"7"}"#);
+        assert!(with_lease(b"me", LeaseId(7)).is_err());
+        let check = |entries: &[(&str, &Bytes)], expected: Next| {
+            let entry = |(key, value): &(&str, &Bytes)| {
+                ((*key).to_owned(), Versioned { value: (*value).clone(), revision: Revision(5) })
+            };
+            let listed = Snapshot { revision: Revision(9), entries: entries.iter().map(entry).collect() };
+            assert_eq!(next(&listed, "/leader", &mine), expected);
         };
         check(&[], Next::Stand);
-        check(&[("/leader/other", "me", 7)], Next::Stand);
-        check(&[("/leader", "you", 7)], Next::Wait(Revision(9)));
-        check(&[("/leader", "me", 7)], Next::Won(Revision(7)));
-        check(&[("/leader", "me", 5)], Next::Wait(Revision(9)));
+        check(&[("/leader/other", &mine)], Next::Stand);
+        check(&[("/leader", &"you".into())], Next::Wait(Revision(9)));
+        check(&[("/leader", &mine)], Next::Won(Revision(5)));
+        // A put of an earlier lease that came late ends with that lease.
+        check(&[("/leader", &earlier)], Next::Wait(Revision(9)));
     }
 }

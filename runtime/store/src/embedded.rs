@@ -32,13 +32,16 @@ struct Shared {
     database: Arc<Database>,
     /// An asynchronous lock, and owned by the blocking commit: a caller that goes away neither releases it early nor
     /// leaves a thread waiting. A commit and its place in the history are one step under it.
-    writer: Arc<Mutex<Writer>>,
+    writer: Arc<Mutex<()>>,
+    /// Held for moments, and changed under the writer's lock but for their clocks: a lease that is asked for in time must not
+    /// wait for the disk.
+    leases: Arc<Lock<Kept>>,
     /// Held for moments.
     history: Arc<Lock<History>>,
 }
 
 #[derive(Default)]
-struct Writer {
+struct Kept {
     leases: Leases,
     /// Whether somebody looks after them.
     watched: bool,
@@ -53,6 +56,7 @@ impl EmbeddedStore {
         Ok(Self(Arc::new(Shared {
             database: Arc::new(database),
             writer: Arc::default(),
+            leases: Arc::default(),
             history: Arc::new(Lock::new(history)),
         })))
     }
@@ -70,29 +74,44 @@ impl Shared {
 
     async fn commit(&self, transaction: Transaction) -> Result<Revision, StoreError> {
         let writer = Arc::clone(&self.writer).lock_owned().await;
-        writer.leases.check(&transaction, Instant::now())?;
+        self.leases.lock().leases.check(&transaction, Instant::now())?;
         self.apply(writer, transaction, |_| {}).await
     }
 
-    /// Ends leases, and takes away what is bound to them in one transaction.
-    async fn end(&self, ended: Vec<LeaseId>) -> Result<(), StoreError> {
+    /// Ends leases, and takes away what is bound to them in one transaction. Of those that were over it ends the ones that
+    /// nobody has asked to keep meanwhile.
+    async fn end(&self, which: impl FnOnce(&Leases) -> Vec<LeaseId>) -> Result<(), StoreError> {
         let writer = Arc::clone(&self.writer).lock_owned().await;
-        let operations = writer.leases.keys_of(&ended).into_iter().map(Operation::delete).collect();
+        let (ended, operations) = {
+            let kept = &mut *self.leases.lock();
+            let ended = which(&kept.leases);
+            if ended.is_empty() {
+                return Ok(());
+            }
+            // From here on they cannot be kept any more: what is bound to them goes.
+            kept.leases.expire(&ended);
+            let operations = kept.leases.keys_of(&ended).into_iter().map(Operation::delete).collect();
+            (ended, operations)
+        };
         let transaction = Transaction { preconditions: Vec::new(), operations };
         self.apply(writer, transaction, move |leases| leases.end(&ended)).await.map(drop)
     }
 
     async fn apply(
         &self,
-        mut writer: OwnedMutexGuard<Writer>,
+        writer: OwnedMutexGuard<()>,
         transaction: Transaction,
         then: impl FnOnce(&mut Leases) + Send + 'static,
     ) -> Result<Revision, StoreError> {
-        let history = Arc::clone(&self.history);
+        let (history, kept) = (Arc::clone(&self.history), Arc::clone(&self.leases));
         self.blocking(move |database| {
+            let _writer = writer;
             let applied = database.apply(&transaction)?;
-            writer.leases.note(&transaction);
-            then(&mut writer.leases);
+            {
+                let leases = &mut kept.lock().leases;
+                leases.note(&transaction);
+                then(leases);
+            }
             let revision = applied.revision;
             if !applied.changes.is_empty() {
                 history.lock().push(applied);
@@ -108,14 +127,14 @@ async fn look_after_leases(shared: Weak<Shared>) {
     loop {
         tokio::time::sleep(Duration::from_millis(LEASES_LOOK_MS)).await;
         let Some(shared) = shared.upgrade() else { return };
-        let over = shared.writer.lock().await.leases.over(Instant::now());
-        if !over.is_empty() && shared.end(over).await.is_err() {
+        let is_over = !shared.leases.lock().leases.over(Instant::now()).is_empty();
+        if is_over && shared.end(|leases| leases.over(Instant::now())).await.is_err() {
             // The disk refuses: the keys stay, and it is tried again.
             continue;
         }
-        let mut writer = shared.writer.lock().await;
-        if writer.leases.is_empty() {
-            writer.watched = false;
+        let mut kept = shared.leases.lock();
+        if kept.leases.is_empty() {
+            kept.watched = false;
             return;
         }
     }
@@ -155,24 +174,51 @@ impl ConfigStore for EmbeddedStore {
         let ttl = check_lease_ttl(ttl)?;
         // Random: a holder that has outlived the process of an earlier store must not meet its number again.
         let id = LeaseId(fastrand::u64(1..=i64::MAX.unsigned_abs()));
-        let mut writer = self.0.writer.lock().await;
-        writer.leases.grant(id, ttl, Instant::now())?;
-        if !std::mem::replace(&mut writer.watched, true) {
+        let mut kept = self.0.leases.lock();
+        kept.leases.grant(id, ttl, Instant::now())?;
+        if !std::mem::replace(&mut kept.watched, true) {
             tokio::spawn(look_after_leases(Arc::downgrade(&self.0)));
         }
         Ok(id)
     }
 
     async fn keep_alive(&self, lease: LeaseId) -> Result<(), StoreError> {
-        self.0.writer.lock().await.leases.keep_alive(lease, Instant::now())
+        self.0.leases.lock().leases.keep_alive(lease, Instant::now())
     }
 
     async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError> {
-        self.0.end(vec![lease]).await
+        self.0.end(|_| vec![lease]).await
     }
 
     async fn compact(&self, revision: Revision) -> Result<(), StoreError> {
         self.0.history.lock().forget(revision);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lease_that_is_kept_in_time_does_not_wait_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(folder.path().join("store.redb")).unwrap();
+        let lease = store.lease(Duration::from_secs(600)).await.unwrap();
+        // A commit that takes long.
+        let _writer = Arc::clone(&store.0.writer).lock_owned().await;
+        store.keep_alive(lease).now_or_never().unwrap().unwrap();
+        store.lease(Duration::from_secs(600)).now_or_never().unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_lease_whose_keys_are_being_taken_away_is_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(folder.path().join("store.redb")).unwrap();
+        let lease = store.lease(Duration::from_secs(600)).await.unwrap();
+        store.0.leases.lock().leases.expire(&[lease]);
+        assert!(matches!(store.keep_alive(lease).await, Err(StoreError::LeaseEnded)));
     }
 }

@@ -18,6 +18,14 @@ pub(crate) struct Leases {
 struct Lease {
     ttl: Duration,
     ends_at: Instant,
+    /// Its keys are being taken away.
+    is_ending: bool,
+}
+
+impl Lease {
+    fn is_alive(&self, now: Instant) -> bool {
+        !self.is_ending && self.ends_at > now
+    }
 }
 
 impl Leases {
@@ -25,20 +33,20 @@ impl Leases {
         if self.live.len() >= LEASES_MAX {
             return Err(StoreError::Invalid(format!("there are {LEASES_MAX} leases, which is the most")));
         }
-        self.live.insert(id, Lease { ttl, ends_at: now + ttl });
+        self.live.insert(id, Lease { ttl, ends_at: now + ttl, is_ending: false });
         Ok(())
     }
 
     pub(crate) fn keep_alive(&mut self, id: LeaseId, now: Instant) -> Result<(), StoreError> {
         // One that is over may still be here for a moment: it is not brought back.
-        let lease = self.live.get_mut(&id).filter(|lease| lease.ends_at > now).ok_or(StoreError::LeaseEnded)?;
+        let lease = self.live.get_mut(&id).filter(|lease| lease.is_alive(now)).ok_or(StoreError::LeaseEnded)?;
         lease.ends_at = now + lease.ttl;
         Ok(())
     }
 
     /// Whether every lease that a transaction names is alive.
     pub(crate) fn check(&self, transaction: &Transaction, now: Instant) -> Result<(), StoreError> {
-        let alive = |id: &LeaseId| self.live.get(id).is_some_and(|lease| lease.ends_at > now);
+        let alive = |id: &LeaseId| self.live.get(id).is_some_and(|lease| lease.is_alive(now));
         let all = transaction.operations.iter().all(|operation| match operation {
             Operation::Put { lease: Some(lease), .. } => alive(lease),
             Operation::Put { lease: None, .. } | Operation::Delete { .. } => true,
@@ -58,12 +66,21 @@ impl Leases {
 
     /// Those that are over.
     pub(crate) fn over(&self, now: Instant) -> Vec<LeaseId> {
-        self.live.iter().filter(|(_, lease)| lease.ends_at <= now).map(|(id, _)| *id).collect()
+        self.live.iter().filter(|(_, lease)| !lease.is_alive(now)).map(|(id, _)| *id).collect()
     }
 
     /// What is bound to these.
     pub(crate) fn keys_of(&self, ended: &[LeaseId]) -> Vec<String> {
         self.keys.iter().filter(|(_, lease)| ended.contains(lease)).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Nobody keeps these any more, though their keys are still there.
+    pub(crate) fn expire(&mut self, ending: &[LeaseId]) {
+        for id in ending {
+            if let Some(lease) = self.live.get_mut(id) {
+                lease.is_ending = true;
+            }
+        }
     }
 
     /// Ends these, after their keys are gone.

@@ -51,7 +51,7 @@ impl Mirror {
             }
             Update::Changed { revision: came, .. } if came <= after => Err(Disorder { came, after }),
             Update::Changed { revision, changes } => {
-                // Copies the map only while a reader still holds the previous snapshot.
+                // Copies the map while anybody holds the previous snapshot: whoever shows each one pays a copy for each.
                 let snapshot = Arc::make_mut(&mut self.snapshot);
                 snapshot.revision = revision;
                 for change in changes {

@@ -88,6 +88,48 @@ async fn another_cluster_is_not_taken_for_the_first_one() {
     panic!("both were used");
 }
 
+/// Somebody else's etcd among the addresses, by mistake: whichever is asked first, ours is used, and nothing is written to theirs.
+#[tokio::test]
+async fn an_empty_etcd_beside_ours_is_not_taken_for_it() {
+    let (ours, theirs) = (EtcdProcess::start().await, EtcdProcess::start().await);
+    EtcdStore::connect(config(ours.address())).await.unwrap().txn(put("/switchyard/v1/a", "x")).await.unwrap();
+    let endpoints = vec![theirs.address().to_owned(), ours.address().to_owned()];
+    let mut client = Client::connect([theirs.address()], None).await.unwrap();
+    client.put("/theirs", "x", None).await.unwrap();
+    for _ in 0..6 {
+        let config = EtcdConfig { endpoints: endpoints.clone(), user: None };
+        let store = EtcdStore::connect(config).await.unwrap();
+        assert!(store.get("/switchyard/v1/a").await.unwrap().is_some(), "it is ours");
+    }
+    assert!(client.get(keyspace::FORMAT, None).await.unwrap().kvs().is_empty(), "theirs is left alone");
+}
+
+/// An etcd that will not do does not keep out the right one.
+#[tokio::test]
+async fn an_etcd_that_is_refused_is_not_the_first_one() {
+    let (ours, theirs) = (EtcdProcess::start().await, EtcdProcess::start().await);
+    let mut client = Client::connect([theirs.address()], None).await.unwrap();
+    client.put(keyspace::FORMAT, "something else", None).await.unwrap();
+    let endpoints = vec![theirs.address().to_owned(), ours.address().to_owned()];
+    for _ in 0..6 {
+        EtcdStore::connect(EtcdConfig { endpoints: endpoints.clone(), user: None }).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn values_without_a_note_are_left_alone() {
+    let etcd = EtcdProcess::start().await;
+    let mut client = Client::connect([etcd.address()], None).await.unwrap();
+    client.put("/elsewhere", "x", None).await.unwrap();
+    client.put("/switchyard/v1/desired/seal", "x", None).await.unwrap();
+    let error = EtcdStore::connect(config(etcd.address())).await.err().unwrap();
+    assert!(matches!(&error, StoreError::Foreign(words) if words.contains("and are left alone")), "{error}");
+    assert!(client.get(keyspace::FORMAT, None).await.unwrap().kvs().is_empty());
+    // What is beside ours is no reason.
+    client.delete("/switchyard/v1/desired/seal", None).await.unwrap();
+    EtcdStore::connect(config(etcd.address())).await.unwrap();
+}
+
 #[tokio::test]
 async fn values_of_another_format_are_not_touched() {
     let etcd = EtcdProcess::start().await;

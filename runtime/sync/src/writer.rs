@@ -10,7 +10,11 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::{ChangeId, KeyError, OpenError, Seal, ServerKey, declared::seal, seal::Covers};
+use crate::{
+    ChangeId, KeyError, OpenError, Seal, ServerKey,
+    declared::seal,
+    seal::{Covers, Told},
+};
 
 /// Another server may write between our read and our write; this often in a row is an odd store.
 const ATTEMPTS_MAX: usize = 16;
@@ -18,8 +22,10 @@ const ATTEMPTS_MAX: usize = 16;
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// How long it is tried to learn what has become of a change whose answer was lost.
 const RESOLVE_MAX: Duration = Duration::from_secs(15);
-/// Between two such tries, drawn from the whole.
-const RESOLVE_WINDOW_MS: u64 = 500;
+/// Between two such tries, drawn from the whole: short at first, because a seal remembers so many changes of others only, then
+/// doubled up to the longest.
+const RESOLVE_WINDOW_FIRST_MS: u64 = 10;
+const RESOLVE_WINDOW_LONGEST_MS: u64 = 500;
 
 /// Changes the desired state, one transaction a change. Any server may: the seal is compared at every write, so of two that
 /// read the same one a second is refused and reads again.
@@ -84,6 +90,7 @@ struct Prepared {
     transaction: Transaction,
     /// The seal that must still stand; none: there is none.
     seal_at: Option<Revision>,
+    before: Option<Seal>,
     key: String,
 }
 
@@ -91,7 +98,16 @@ struct Prepared {
 enum Outcome {
     Made(Revision),
     NotMade,
+    /// Neither it nor another has been made.
+    Open,
+    /// So much has been changed since that nobody knows.
+    Lost,
 }
+
+/// What is known of a change when the time is over.
+#[derive(Debug, thiserror::Error)]
+#[error("whether the change was made is not known; {0}")]
+struct Unresolved(&'static str, #[source] StoreError);
 
 impl DesiredWriter {
     /// Writes to this store, and seals with this key.
@@ -121,7 +137,7 @@ impl DesiredWriter {
                     Decision::Reword(edit, value) => (edit, now, value),
                 };
             let prepared = self.prepare(snapshot, generation, before.as_ref(), edit)?;
-            if let Outcome::Made(revision) = self.commit(&prepared).await? {
+            if let Some(revision) = self.commit(&prepared).await? {
                 tracing::info!(key = prepared.key, %generation, "desired state changed");
                 return Ok((value, Some(revision)));
             }
@@ -139,7 +155,7 @@ impl DesiredWriter {
             let epoch = before.as_ref().map_or(0, |seal| seal.generation.epoch).saturating_add(1);
             let generation = Generation { epoch, counter: before.as_ref().map_or(0, |seal| seal.generation.counter) };
             let prepared = self.seal(&snapshot, generation, before.as_ref(), Vec::new(), keyspace::SEAL)?;
-            if let Outcome::Made(_) = self.commit(&prepared).await? {
+            if self.commit(&prepared).await?.is_some() {
                 return Ok(generation);
             }
         }
@@ -189,58 +205,67 @@ impl DesiredWriter {
         key: &str,
     ) -> Result<Prepared, KeyError> {
         let change = ChangeId::generate()?;
-        let seal = Seal::new(&self.key, generation, after, before, change.clone());
+        let seal_at = after.entries.get(keyspace::SEAL).map(|entry| entry.revision);
+        let seal = Seal::new(&self.key, generation, after, before.zip(seal_at), change.clone());
         // A seal has no content that could not be written.
         operations.push(Operation::put(keyspace::SEAL, serde_json::to_vec(&seal).unwrap_or_default()));
-        let seal_at = after.entries.get(keyspace::SEAL).map(|entry| entry.revision);
         let precondition = seal_at.map_or(Precondition::Absent, Precondition::At);
         let preconditions = vec![(keyspace::SEAL.to_owned(), precondition)];
         let transaction = Transaction { preconditions, operations };
-        Ok(Prepared { change, transaction, seal_at, key: key.to_owned() })
+        Ok(Prepared { change, transaction, seal_at, before: before.cloned(), key: key.to_owned() })
     }
 
-    async fn commit(&self, prepared: &Prepared) -> Result<Outcome, StoreError> {
+    /// Its revision; none: it was not made, and another one was.
+    async fn commit(&self, prepared: &Prepared) -> Result<Option<Revision>, StoreError> {
         let until = Instant::now() + RESOLVE_MAX;
-        let mut unknown = None;
+        let (mut unknown, mut window_ms) = (None, RESOLVE_WINDOW_FIRST_MS);
         loop {
             match (answer(self.store.txn(prepared.transaction.clone())).await, &unknown) {
-                (Ok(revision), _) => return Ok(Outcome::Made(revision)),
-                (Err(StoreError::Conflict { .. }), None) => return Ok(Outcome::NotMade),
+                (Ok(revision), _) => return Ok(Some(revision)),
+                (Err(StoreError::Conflict { .. }), None) => return Ok(None),
                 (Err(error @ StoreError::Unavailable(_)), None) => unknown = Some(error),
                 (Err(error), None) => return Err(error),
-                // After a lost answer no error says anything of the change: our own moves the seal too.
-                (Err(_), Some(_)) => {}
+                // After a lost answer no error says anything of the change: our own moves the seal too, and what was sent first
+                // may arrive when there is room again. What the store says last is still what its operator must know.
+                (Err(StoreError::Conflict { .. } | StoreError::Unavailable(_)), Some(_)) => {}
+                (Err(refusal), Some(_)) => unknown = Some(refusal),
             }
             match self.read_back(prepared).await {
-                Ok(Some(outcome)) => return Ok(outcome),
-                Ok(None) | Err(_) if Instant::now() >= until => {
-                    return Err(unknown.unwrap_or_else(|| StoreError::Unavailable("the outcome is unknown".into())));
+                Ok(Outcome::Made(revision)) => return Ok(Some(revision)),
+                Ok(Outcome::NotMade) => return Ok(None),
+                Ok(Outcome::Lost) => return Err(unresolved("too much has been changed since", unknown)),
+                Ok(Outcome::Open) | Err(_) if Instant::now() >= until => {
+                    return Err(unresolved("the last that the store said of it follows", unknown));
                 }
                 // The seal still stands: what was sent may yet apply, and sending it again applies it at most once.
-                Ok(None) => {}
-                Err(_) => {
-                    let wait_ms = fastrand::u64(0..=RESOLVE_WINDOW_MS);
-                    tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+                Ok(Outcome::Open) | Err(_) => {
+                    tokio::time::sleep(Duration::from_millis(fastrand::u64(0..=window_ms))).await;
+                    window_ms = (window_ms * 2).min(RESOLVE_WINDOW_LONGEST_MS);
                 }
             }
         }
     }
 
-    /// What has become of a change; none: neither it nor another has been made.
-    async fn read_back(&self, prepared: &Prepared) -> Result<Option<Outcome>, StoreError> {
+    /// What has become of a change.
+    async fn read_back(&self, prepared: &Prepared) -> Result<Outcome, StoreError> {
         let found = answer(self.store.get(keyspace::SEAL)).await?;
         if found.as_ref().map(|entry| entry.revision) == prepared.seal_at {
-            return Ok(None);
+            return Ok(Outcome::Open);
         }
-        let seal: Option<Seal> = found.as_ref().and_then(|entry| serde_json::from_slice(&entry.value).ok());
-        let is_ours = |seal: &Seal| seal.changes.contains(&prepared.change);
-        let (Some(entry), Some(seal)) = (found, seal.filter(is_ours)) else { return Ok(Some(Outcome::NotMade)) };
-        if seal.changes.last() == Some(&prepared.change) {
-            return Ok(Some(Outcome::Made(entry.revision)));
-        }
-        // Others have written since: the document itself knows the revision, unless it was one of theirs.
-        let document = answer(self.store.get(&prepared.key)).await?;
-        Ok(Some(Outcome::Made(document.map_or(entry.revision, |document| document.revision))))
+        let read = |entry: Versioned| Some((serde_json::from_slice::<Seal>(&entry.value).ok()?, entry.revision));
+        let Some((seal, at)) = found.and_then(read) else { return Ok(Outcome::Lost) };
+        Ok(match seal.tells(at, &prepared.change, prepared.before.as_ref()) {
+            Told::MadeAt(revision) => Outcome::Made(revision),
+            Told::NotMade => Outcome::NotMade,
+            Told::Nothing => Outcome::Lost,
+        })
+    }
+}
+
+fn unresolved(what: &'static str, said: Option<StoreError>) -> StoreError {
+    match said {
+        Some(said) => StoreError::Unavailable(Box::new(Unresolved(what, said))),
+        None => StoreError::Unavailable(what.into()),
     }
 }
 

@@ -140,6 +140,10 @@ impl Shared {
         // From the first of it: what comes meanwhile puts nothing off.
         let mut until = None;
         loop {
+            // Before it is waited: whoever closes them has the lock meanwhile.
+            if self.storage.database().is_none() {
+                break;
+            }
             match guarded.state.work() {
                 Work::Waited => break,
                 Work::Unhurried if guarded.closing => break,
@@ -147,9 +151,6 @@ impl Shared {
                 Work::Nothing if guarded.closing => return false,
                 Work::Nothing => self.table.work.wait(&mut guarded),
                 Work::Unhurried => {}
-            }
-            if self.storage.database().is_none() {
-                break;
             }
         }
         true
@@ -177,11 +178,11 @@ impl Shared {
         guarded.closing
     }
 
-    /// Has what is waited for written: here and now where that is quick, else by the thread that writes. To wake a thread,
-    /// and to be woken by it, costs more than a write that does not wait for the disk.
-    pub(crate) fn hasten(&self) {
+    /// Has what is waited for written up to a change: here and now where that is quick, else by the thread that writes. To wake a
+    /// thread, and to be woken by it, costs more than a write that does not wait for the disk.
+    pub(crate) fn hasten(&self, until: Ticket) {
         if self.writer.is_quick(self.clock.now_ms()) {
-            self.write_here();
+            self.write_here(until);
         } else {
             self.table.work.notify_one();
         }
@@ -204,7 +205,7 @@ impl Shared {
     /// Waits until a change is safe.
     pub(crate) async fn safe(&self, ticket: Ticket) -> Result<(), TasksError> {
         if self.progress.borrow().safe < ticket {
-            self.hasten();
+            self.hasten(ticket);
         }
         let mut progress = self.progress.subscribe();
         // The sender is here, so it cannot be gone.

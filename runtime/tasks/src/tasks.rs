@@ -119,12 +119,14 @@ impl Tasks {
 
     /// Takes jobs, each for itself; all of them share one wait.
     pub async fn push_all(&self, jobs: Vec<Bytes>) -> Result<Vec<Result<TaskId, TasksError>>, TasksError> {
-        let mut offered = Vec::with_capacity(jobs.len());
+        let mut offered: Vec<Result<Arrived, TasksError>> = Vec::with_capacity(jobs.len());
         for (index, job) in jobs.into_iter().enumerate() {
             // The strategy is asked about each, and this thread serves others.
             if index % OFFERS_AT_ONCE == OFFERS_AT_ONCE - 1 {
                 // Nobody comes back here if the client leaves now.
-                self.shared().hasten();
+                if let Some(ticket) = offered.iter().flatten().map(|arrived| arrived.ticket).max() {
+                    self.shared().hasten(ticket);
+                }
                 tokio::task::yield_now().await;
             }
             offered.push(self.offer(job));

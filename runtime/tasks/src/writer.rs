@@ -156,27 +156,38 @@ impl Shared {
         self.storage.database().ok_or_else(|| self.check().err().unwrap_or_else(closed))
     }
 
-    /// Writes what is waited for, unless somebody does so already, who then looks again.
-    pub(crate) fn write_here(&self) {
+    /// Writes what is waited for up to a change of the caller's, unless somebody does so already, who then looks again. What
+    /// others wait for beyond that is for the thread that writes: this one serves others.
+    pub(crate) fn write_here(&self, until: Ticket) {
         let _end = HereEnded(self);
         while let Some(mut turn) = self.writer.turn.try_lock_for(TURN) {
             let Some(database) = self.storage.database() else { return };
-            // This thread serves others: what waits for a checkpoint is for the thread that writes.
-            if database.is_overfull() {
-                self.table.work.notify_one();
-                return;
-            }
-            if let Err(error) = turn.write_waited(self, &database) {
-                drop(turn);
-                self.fail(&error);
-                self.table.work.notify_one();
-                return;
-            }
+            let written = turn.write_waited(self, &database, until);
             drop(turn);
+            if let Err(error) = written {
+                self.fail_here(&error);
+                return;
+            }
             if self.read(State::work) < Work::Waited {
                 return;
             }
+            if database.is_overfull() || self.has_written(until) {
+                self.table.work.notify_one();
+                return;
+            }
         }
+    }
+
+    /// Whether whoever waits for a change has done enough: it is safe, or writing has become slow.
+    fn has_written(&self, until: Ticket) -> bool {
+        self.progress.borrow().safe >= until || !self.writer.is_quick(self.clock.now_ms())
+    }
+
+    /// The thread that writes looks at the files before it waits, under the same lock: it cannot miss this between the two.
+    fn fail_here(&self, error: &TasksError) {
+        let _guarded = self.table.guarded.lock();
+        self.fail(error);
+        self.table.work.notify_one();
     }
 }
 
@@ -186,8 +197,7 @@ struct HereEnded<'a>(&'a Shared);
 impl Drop for HereEnded<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.fail(&broken_down());
-            self.0.table.work.notify_one();
+            self.0.fail_here(&broken_down());
         }
     }
 }
@@ -204,8 +214,8 @@ impl Turn {
         pause
     }
 
-    fn write_waited(&mut self, shared: &Shared, database: &Database) -> Result<(), TasksError> {
-        while shared.read(State::work) == Work::Waited && !database.is_overfull() {
+    fn write_waited(&mut self, shared: &Shared, database: &Database, until: Ticket) -> Result<(), TasksError> {
+        while shared.read(State::work) == Work::Waited && !database.is_overfull() && !shared.has_written(until) {
             let began = Instant::now();
             self.write_one(shared, database, Take::Waited)?;
             shared.writer.note(began, shared.clock.now_ms());
@@ -291,6 +301,42 @@ mod tests {
             assert!(matches!(push("after---").await, Err(TasksError::Failed { .. })));
             tokio::time::sleep(RETRY_PAUSE * 2).await;
         }
+    }
+
+    /// Whoever writes for itself writes for others only what comes before.
+    #[tokio::test]
+    async fn who_writes_here_stops_when_its_own_change_is_safe() {
+        let folder = tempfile::tempdir().unwrap();
+        let host = Host::new(HostConfig { instances_max: 1, ..HostConfig::new(Compiler::InProcess) }).unwrap();
+        let shared = Shared::new(
+            &host,
+            &TasksConfig { durability: Durability::Process, ..TasksConfig::new(folder.path().join("tasks.redb")) },
+        );
+        // There is no thread that writes.
+        shared.open_files().unwrap();
+        let pause =
+            |n: usize| shared.change_waited(|state, now_ms| state.pause(now_ms, "queue", n.is_multiple_of(2)).unwrap());
+        let tickets: Vec<Ticket> = (0..4 * BATCH_CHANGES_MAX).map(pause).collect();
+        shared.write_here(tickets[10]);
+        assert!(shared.progress.borrow().safe >= tickets[10]);
+        assert!(shared.progress.borrow().safe <= tickets[BATCH_CHANGES_MAX], "one batch, and not all that is there");
+        assert_eq!(shared.read(State::work), Work::Waited);
+        // Where a write has been slow the rest is not for the caller either.
+        shared.writer.slow_until_ms.store(u64::MAX, Relaxed);
+        shared.write_here(tickets[3 * BATCH_CHANGES_MAX]);
+        assert!(shared.progress.borrow().safe <= tickets[BATCH_CHANGES_MAX]);
+    }
+
+    #[test]
+    fn files_that_failed_before_the_thread_waits_are_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let host = Host::new(HostConfig { instances_max: 1, ..HostConfig::new(Compiler::InProcess) }).unwrap();
+        let shared = Shared::new(&host, &TasksConfig::new(folder.path().join("tasks.redb")));
+        let (told, tells) = std::sync::mpsc::channel();
+        // Somebody found out that they fail when there was nothing to write, and nobody waited yet.
+        shared.fail_here(&closed());
+        std::thread::spawn(move || told.send(shared.wait_for_work()));
+        assert_eq!(tells.recv_timeout(Duration::from_secs(60)), Ok(true));
     }
 
     /// A strategy that ranks without a pause puts the writing of a lease off no further.

@@ -75,8 +75,9 @@ impl<K: Kind> Drop for OpenTees<'_, K> {
 }
 
 impl<K: Kind> Shared<K> {
-    /// The same, once more and with nothing, where what was stored was more than the new instance could bear. What a running
-    /// instance knows is no such thing: a version that cannot go on from there is refused, and the running one stays.
+    /// The same, once more and with nothing, where what was stored or kept was more than the new instance could bear: nobody
+    /// knows it any more, and whoever goes back must get there. What a running instance knows is no such thing: a version that
+    /// cannot go on from there is refused, and the running one stays.
     pub(super) fn stage(
         &self,
         index: usize,
@@ -85,17 +86,15 @@ impl<K: Kind> Shared<K> {
         inherited: Option<Inherited>,
         times: &mut StageTimes,
     ) -> Result<Staged<K>, HostError> {
-        let suspect = inherited.as_ref().map(|inherited| (inherited.name, inherited.stored));
+        let suspect = inherited.as_ref().map(|inherited| (inherited.name, inherited.past));
         match (self.stage_once(index, strategy, seed, inherited, times), suspect) {
-            (Err(HostError::Call { source, .. }), Some((name, stored))) if !source.is_starved() && stored => {
+            (Err(error), Some((name, past))) if may_be_the_states(&error) => {
                 self.host.rejected_states().extend([name]);
-                tracing::warn!(shard = index, error = %source, "a stored state made an instance fail; it starts without");
+                if !past {
+                    return Err(error);
+                }
+                tracing::warn!(shard = index, %error, "a state from before made an instance fail; it starts without");
                 self.stage_once(index, strategy, seed, None, times)
-            }
-            (Err(error), Some((name, _))) if matches!(&error, HostError::Call { source, .. } if !source.is_starved()) =>
-            {
-                self.host.rejected_states().extend([name]);
-                Err(error)
             }
             (outcome, _) => outcome,
         }
@@ -147,7 +146,7 @@ impl<K: Kind> Shared<K> {
                 drop(instance);
                 let mut fresh = strategy.instance::<K>(seed)?;
                 if let Some(table) = self.table.upgrade() {
-                    K::settle(&mut fresh, &table, index).map_err(at(Stage::Import))?;
+                    K::settle(&mut fresh, &table, index).map_err(at(Stage::Configure))?;
                 }
                 Ok((fresh, false))
             }
@@ -203,6 +202,11 @@ impl<K: Kind> Shared<K> {
     pub(super) fn set_wants(&self, wants: u64) {
         self.wants.store(wants, SeqCst);
     }
+}
+
+/// Before its import a state has done nothing, and a machine without time says nothing of it.
+fn may_be_the_states(error: &HostError) -> bool {
+    matches!(error, HostError::Call { stage: Stage::Import | Stage::Adopt, source } if !source.is_starved())
 }
 
 fn feed<K: Kind>(instance: &mut Instance<K::Calls>, table: &K::Table, events: &[K::Event]) -> Result<(), HostError> {

@@ -18,7 +18,7 @@ impl State {
     /// Its name among the rejected states, for a plugin that would import it.
     pub(super) fn name_for(&self, strategy: &Strategy) -> Digest {
         let head = format!("{} {} {}\n", strategy.plugin().digest(), self.format.len(), self.format);
-        Digest::of(&[head.as_bytes(), &self.bytes].concat())
+        Digest::of_parts([head.as_bytes(), &self.bytes])
     }
 }
 
@@ -55,8 +55,8 @@ impl Kept {
 pub(super) struct Inherited {
     pub(super) state: State,
     pub(super) name: Digest,
-    /// From a store, and not from a running instance: where it fails, the new one starts without.
-    pub(super) stored: bool,
+    /// From a store or kept from before, and not from the running instance: where it fails, the new one starts without.
+    pub(super) past: bool,
 }
 
 impl<K: Kind> Slot<K> {
@@ -96,8 +96,9 @@ impl<K: Kind> Shared<K> {
         match running.instance.as_mut()?.export_state() {
             Ok(bytes) => Some(State { format, bytes: bytes.into() }),
             Err(error) => {
-                // Its successor starts without, and is not asked either: it would fail every time.
-                running.exports = false;
+                // Its successor starts without, and is not asked either: it would fail every time, unless it was the machine that
+                // had no time.
+                running.exports = error.is_starved();
                 cell.lost(self, &error);
                 None
             }
@@ -114,6 +115,7 @@ impl<K: Kind> Shared<K> {
             (kept.map(|kept| kept.states.get(index).cloned().flatten()), history.active.is_none())
         };
         let stored = kept.is_none() && exported.is_none() && is_empty;
+        let past = kept.is_some() || stored;
         let state = match kept {
             Some(kept) => kept,
             None if stored => order
@@ -127,7 +129,7 @@ impl<K: Kind> Shared<K> {
             tracing::warn!(shard = index, "a state is passed over: an instance failed after it had imported it");
             return None;
         }
-        Some(Inherited { state, name, stored })
+        Some(Inherited { state, name, past })
     }
 
     /// After a flip away from `old`: what it knew is kept until its successor is healthy. One that had not shown that it is

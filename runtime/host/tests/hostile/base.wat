@@ -49,7 +49,10 @@
     (i32.const 512))
 
   ;; the kind
-  (func (export "switchyard:caching/caching@0.1.0#resize") (param i32 i64))
+  (func (export "switchyard:caching/caching@0.1.0#resize") (param i32 i64)
+    ;; begin resize
+    ;; end resize
+  )
 
   (func (export "switchyard:caching/caching@0.1.0#store")
     (param $now i64) (param $id i64) (param $namespace i32) (param $size i32)

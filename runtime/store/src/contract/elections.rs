@@ -25,7 +25,7 @@ pub async fn one_candidate_leads_at_a_time(fixture: &dyn Fixture) {
     let mut former: Option<Leadership> = None;
     while let Some(won) = timeout(DEADLINE, candidates.join_next()).await.expect("somebody wins") {
         let (n, lease, leadership) = won.expect("no candidate panics");
-        assert_eq!(value(&*store, KEY).await, Some(n.to_string()));
+        assert_eq!(value(&*store, KEY).await, Some(format!(r#"{{"id":"{n}","lease":"{:x}"}}"#, lease.0)));
         act(&*store, &leadership, "in office").await.expect("it leads");
         if let Some(former) = former.replace(leadership.clone()) {
             assert!(former.revision < leadership.revision);
@@ -49,6 +49,23 @@ pub async fn a_leader_that_is_gone_is_followed(fixture: &dyn Fixture) {
     act(&*store, &second, "in office").await.expect("it leads");
 }
 
+/// Who stands again with the lease that it holds the office under, because nobody has told it, holds it at once; with another
+/// lease it waits for the end of the first, although the name is the same.
+pub async fn an_office_is_known_by_its_lease(fixture: &dyn Fixture) {
+    let store = fixture.open().await;
+    let leases = [store.lease(LONG).await.expect("granted"), store.lease(LONG).await.expect("granted")];
+    let first = stand(&store, "one", leases[0]).await.expect("nobody else stands");
+    let again = timeout(DEADLINE, stand(&store, "one", leases[0])).await.expect("at once").expect("it holds it");
+    assert_eq!(again, first);
+    let (one, other) = (Arc::clone(&store), leases[1]);
+    let later = tokio::spawn(async move { stand(&one, "one", other).await });
+    put(&*store, "/election/leader/other", "x").await;
+    assert!(!later.is_finished(), "the first term is not over");
+    store.revoke(leases[0]).await.expect("revoked");
+    let second = timeout(DEADLINE, later).await.expect("in time").expect("no panic").expect("it wins");
+    assert!(second.revision > first.revision);
+}
+
 /// Who has no lease cannot stand.
 pub async fn a_candidate_needs_a_lease(fixture: &dyn Fixture) {
     let store = fixture.open().await;
@@ -58,7 +75,7 @@ pub async fn a_candidate_needs_a_lease(fixture: &dyn Fixture) {
 }
 
 async fn stand(store: &Arc<dyn ConfigStore>, name: &str, lease: LeaseId) -> Result<Leadership, StoreError> {
-    campaign(&**store, KEY, Bytes::from(name.to_owned()), lease).await
+    campaign(&**store, KEY, Bytes::from(format!(r#"{{"id":"{name}"}}"#)), lease).await
 }
 
 /// A write that only the leader may do.

@@ -51,7 +51,8 @@ macro_rules! contract_suite {
             a_silent_prefix_shows_that_the_store_lives, a_lease_ends_with_its_keys,
             a_lease_that_is_kept_alive_goes_on, revoking_takes_all_keys_at_once,
             a_key_is_bound_as_it_was_put_last, lives_of_leases_are_bounded, a_keeper_holds_a_lease,
-            one_candidate_leads_at_a_time, a_leader_that_is_gone_is_followed, a_candidate_needs_a_lease,
+            one_candidate_leads_at_a_time, a_leader_that_is_gone_is_followed,
+            an_office_is_known_by_its_lease, a_candidate_needs_a_lease,
         );
     };
     (@tests $fixture:expr; $($test:ident,)*) => {

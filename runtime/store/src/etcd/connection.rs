@@ -1,14 +1,19 @@
 use std::{sync::Arc, time::Duration};
 
 use etcd_client::{
-    Client, Compare, CompareOp, ConnectOptions, KvClient, LeaseClient, MaintenanceClient, Txn, TxnOp, WatchClient,
+    Client, Compare, CompareOp, ConnectOptions, GetOptions, KvClient, LeaseClient, MaintenanceClient, Txn, TxnOp,
+    WatchClient,
 };
 
 use super::{
     config::EtcdUser,
     errors::{Failure, is_not_etcds_protocol},
+    reads::end_of,
 };
-use crate::{StoreError, keyspace::FORMAT};
+use crate::{
+    StoreError,
+    keyspace::{FORMAT, ROOT},
+};
 
 /// How long a TCP connection may take to come about.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
@@ -60,23 +65,45 @@ impl Connection {
         status.header().map(etcd_client::ResponseHeader::cluster_id).ok_or_else(|| not_etcd(&self.address))
     }
 
-    /// Makes sure that the values in this etcd are written as this version writes them. In an empty one it leaves a note.
-    pub(super) async fn check_format(&self) -> Result<(), Failure> {
-        let note = TxnOp::put(FORMAT, FORMAT_VALUE, None);
+    /// Makes sure that the values in this etcd are written as this version writes them. In one that has none yet it leaves a
+    /// note, if it may begin there; false: it may not.
+    pub(super) async fn check_format(&self, may_begin: bool) -> Result<bool, Failure> {
         let found = match self.format().await? {
             Some(found) => found,
             None => {
+                self.check_unused().await?;
+                if !may_begin {
+                    return Ok(false);
+                }
+                let note = TxnOp::put(FORMAT, FORMAT_VALUE, None);
                 let first = [Compare::create_revision(FORMAT, CompareOp::Equal, 0)];
                 self.kv().txn(Txn::new().when(first).and_then([note])).await?;
                 self.format().await?.unwrap_or_default()
             }
         };
         if found == FORMAT_VALUE.as_bytes() {
-            return Ok(());
+            return Ok(true);
         }
         let found = String::from_utf8_lossy(found.get(..80).unwrap_or(&found)).into_owned();
         Err(Failure::Other(StoreError::Foreign(format!(
             "the etcd at {} has values of another format: {FORMAT} is {found:?}, this version reads {FORMAT_VALUE}",
+            self.address
+        ))))
+    }
+
+    /// Where values are without the note that comes before all of them, somebody else has put them there, or the note was
+    /// taken away. What others keep beside them is theirs.
+    async fn check_unused(&self) -> Result<(), Failure> {
+        let options = GetOptions::new().with_range(end_of(ROOT)).with_limit(1).with_keys_only();
+        let answer = self.kv().get(ROOT, Some(options)).await?;
+        let Some(found) = answer.kvs().first() else { return Ok(()) };
+        // Whoever else is starting may have put the note meanwhile.
+        if self.format().await?.is_some() {
+            return Ok(());
+        }
+        let key = String::from_utf8_lossy(found.key()).into_owned();
+        Err(Failure::Other(StoreError::Foreign(format!(
+            "the etcd at {} has {key:?} and no {FORMAT}: these values are not known to be of this version, and are left alone",
             self.address
         ))))
     }

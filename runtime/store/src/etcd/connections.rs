@@ -36,8 +36,10 @@ struct State {
     current: Option<Connection>,
     /// Counts every try: also says whose turn it is.
     opened: u64,
-    /// The etcd that was seen first.
+    /// The etcd that was the first to be used.
     cluster: Option<u64>,
+    /// The first try, since the last that succeeded, that found an etcd without our values.
+    unused_since: Option<u64>,
 }
 
 impl Connections {
@@ -74,10 +76,14 @@ impl Connections {
         if let Some(connection) = self.current() {
             return Ok(connection);
         }
-        let mut worst = None;
-        for _ in &self.endpoints {
+        let (mut worst, mut unused, mut tries) = (None, false, self.endpoints.len());
+        while tries > 0 {
+            tries -= 1;
             match self.open_next().await {
-                Ok(connection) => return Ok(connection),
+                Ok(Some(connection)) => return Ok(connection),
+                // Somebody else's may be among the addresses by mistake: it is begun there only if no other one has our values.
+                Ok(None) if !unused => (unused, tries) = (true, self.endpoints.len()),
+                Ok(None) => {}
                 // What somebody must mend is told before what may pass.
                 Err(error) if worst.as_ref().is_none_or(StoreError::is_retryable) => worst = Some(error),
                 Err(_) => {}
@@ -105,20 +111,26 @@ impl Connections {
         self.state.lock().current.clone()
     }
 
-    async fn open_next(&self) -> Result<Connection, StoreError> {
+    /// None: it has no values of ours, and another one may have.
+    async fn open_next(&self) -> Result<Option<Connection>, StoreError> {
         let (number, address) = self.next()?;
         let opened = timeout(OPEN_MAX, self.open(Arc::clone(&address), number)).await;
         let opened = opened.unwrap_or_else(|_| Err(Failure::Other(no_answer(OPEN_MAX))));
+        let mut state = self.state.lock();
         match opened {
-            Ok(connection) => {
-                self.state.lock().current = Some(connection.clone());
-                Ok(connection)
+            Ok(Some(connection)) => {
+                state.current = Some(connection.clone());
+                state.unused_since = None;
+                Ok(Some(connection))
+            }
+            Ok(None) => {
+                state.unused_since.get_or_insert(number);
+                Ok(None)
             }
             Err(failure) => Err(named(&address, failure.into())),
         }
     }
 
-    /// Counted before it is tried: a caller that goes away in the middle has the next one try the next.
     fn next(&self) -> Result<(u64, Arc<str>), StoreError> {
         let mut state = self.state.lock();
         let number = state.opened;
@@ -128,17 +140,27 @@ impl Connections {
         Ok((number, address.ok_or_else(|| StoreError::unavailable("etcd has no members"))?))
     }
 
-    async fn open(&self, address: Arc<str>, number: u64) -> Result<Connection, Failure> {
+    async fn open(&self, address: Arc<str>, number: u64) -> Result<Option<Connection>, Failure> {
         let connection = Connection::open(Arc::clone(&address), self.user.as_ref(), number).await?;
         let found = connection.cluster().await?;
-        let first = *self.state.lock().cluster.get_or_insert(found);
+        let (first, unused_since) = {
+            let state = self.state.lock();
+            (state.cluster.unwrap_or(found), state.unused_since)
+        };
         if first != found {
             return Err(Failure::Other(StoreError::Foreign(format!(
-                "the etcd at {address} is another etcd cluster ({found:x}) than the one that was seen first ({first:x})"
+                "the etcd at {address} is another etcd cluster ({found:x}) than the one that was used first ({first:x})"
             ))));
         }
-        connection.check_format().await?;
-        Ok(connection)
+        // By then every other address has had its turn.
+        let round = u64::try_from(self.endpoints.len()).unwrap_or(u64::MAX);
+        let may_begin = unused_since.is_some_and(|first| number - first >= round);
+        if !connection.check_format(may_begin).await? {
+            return Ok(None);
+        }
+        // Not before: an etcd that will not do must not keep the right one out.
+        self.state.lock().cluster.get_or_insert(found);
+        Ok(Some(connection))
     }
 }
 

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use reqwest::{Client, Response, StatusCode, header};
+use reqwest::{Client, Response, StatusCode, Url, header};
 use switchyard_types::Digest;
 
 use super::{Servers, client};
@@ -35,29 +35,28 @@ impl RemoteBlobs {
         Self { spread: false, ..self }
     }
 
-    /// What comes after `have`, added to it. A server that starts over, because it knows no ranges, starts over.
-    async fn go_on(&self, digest: &Digest, have: &mut BytesMut) -> Result<(), BlobError> {
-        let (mark, server) = self.servers.current();
-        let failed = |error: reqwest::Error| {
-            self.servers.failed(mark);
-            BlobError::Unavailable(error.into())
-        };
+    /// What comes after `have`, added to it, from the server that is asked. A server that starts over, because it knows no
+    /// ranges, starts over.
+    async fn go_on(&self, server: &Url, digest: &Digest, have: &mut BytesMut) -> Result<(), BlobError> {
         let mut request = self.http.get(format!("{server}v1/blobs/{digest}")).bearer_auth(&self.token);
         if !have.is_empty() {
             request = request.header(header::RANGE, format!("bytes={}-", have.len()));
         }
-        let mut response = request.send().await.map_err(failed)?;
+        let mut response = request.send().await.map_err(unavailable)?;
         match response.status() {
             StatusCode::PARTIAL_CONTENT => {}
             StatusCode::OK => have.clear(),
             StatusCode::NOT_FOUND => return Err(BlobError::NotFound(*digest)),
             status => {
-                self.servers.failed(mark);
-                return Err(BlobError::Unavailable(format!("{server} answered {status}").into()));
+                // Nothing comes after what is there, so what is there is wrong: from the beginning.
+                if status == StatusCode::RANGE_NOT_SATISFIABLE {
+                    have.clear();
+                }
+                return Err(unavailable(format!("{server} answered {status}")));
             }
         }
         check_size(&response, have.len())?;
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        while let Some(chunk) = response.chunk().await.map_err(unavailable)? {
             have.extend_from_slice(&chunk);
             if have.len() as u64 > BLOB_BYTES_MAX {
                 return Err(BlobError::TooLarge { bytes: have.len() as u64 });
@@ -65,6 +64,33 @@ impl RemoteBlobs {
         }
         Ok(())
     }
+
+    /// One try. Of several fetches at once each blames the server that it has asked itself.
+    async fn try_once(&self, digest: &Digest, have: &mut BytesMut) -> Result<(), BlobError> {
+        let (mark, server) = self.servers.current();
+        let gone_on = self.go_on(server, digest, have).await;
+        // Also where the connection broke after the last byte: there is nothing left to ask for.
+        if !matches!(gone_on, Err(BlobError::TooLarge { .. })) && Digest::of(have) == *digest {
+            return Ok(());
+        }
+        let error = match gone_on {
+            Ok(()) => {
+                // Whole, and other bytes: from the next server from the beginning.
+                have.clear();
+                BlobError::Corrupt(*digest)
+            }
+            Err(error) => error,
+        };
+        // Another one may have it.
+        if !matches!(error, BlobError::TooLarge { .. }) {
+            self.servers.failed(mark);
+        }
+        Err(error)
+    }
+}
+
+fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> BlobError {
+    BlobError::Unavailable(error.into())
 }
 
 fn check_size(response: &Response, have: usize) -> Result<(), BlobError> {
@@ -83,28 +109,22 @@ impl BlobSource for RemoteBlobs {
             wait(SPREAD_MS).await;
         }
         let mut have = BytesMut::new();
-        let mut last = None;
-        for tried in 0..TRIES_MAX {
-            match self.go_on(digest, &mut have).await {
-                Ok(()) if Digest::of(&have) == *digest => return Ok(have.freeze()),
-                Ok(()) => {
-                    // Whole, and other bytes: from the next server from the beginning.
-                    have.clear();
-                    self.servers.failed(self.servers.current().0);
-                    last = Some(BlobError::Corrupt(*digest));
-                }
-                Err(error @ BlobError::TooLarge { .. }) => return Err(error),
-                // Another server may have it.
-                Err(error @ BlobError::NotFound(_)) if self.servers.count() == 1 => return Err(error),
-                Err(error) => {
-                    if matches!(error, BlobError::NotFound(_)) {
-                        self.servers.failed(self.servers.current().0);
-                    }
-                    last = Some(error);
-                }
+        let mut tried = 0;
+        loop {
+            let error = match self.try_once(digest, &mut have).await {
+                Ok(()) => return Ok(have.freeze()),
+                Err(error) => error,
+            };
+            tried += 1;
+            let is_final = match &error {
+                BlobError::TooLarge { .. } => true,
+                BlobError::NotFound(_) => self.servers.count() == 1,
+                BlobError::Corrupt(_) | BlobError::Unavailable(_) => false,
+            };
+            if is_final || tried == TRIES_MAX {
+                return Err(error);
             }
-            wait(RETRY_WINDOW_MS << tried).await;
+            wait(RETRY_WINDOW_MS << (tried - 1)).await;
         }
-        Err(last.unwrap_or(BlobError::NotFound(*digest)))
     }
 }

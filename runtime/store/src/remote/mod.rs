@@ -47,13 +47,14 @@ impl RemoteStore {
         Ok(Self(Arc::new(Remote { servers, token, http: client()? })))
     }
 
-    /// Asks the current server; one that does not answer, or has no store itself, is left for the next one.
-    async fn ask(&self, build: impl FnOnce(&Client, &str) -> RequestBuilder) -> Result<Response, StoreError> {
+    /// Asks the current server; one that does not answer, or has no store itself, is left for the next one. The mark says who
+    /// has answered.
+    async fn ask(&self, build: impl FnOnce(&Client, &str) -> RequestBuilder) -> Result<(Response, usize), StoreError> {
         let Remote { servers, token, http } = &*self.0;
         let (mark, server) = servers.current();
         let sent = build(http, server.as_str()).bearer_auth(token).send().await;
         match sent {
-            Ok(response) if response.status().is_success() => Ok(response),
+            Ok(response) if response.status().is_success() => Ok((response, mark)),
             Ok(response) => {
                 let error = refusal(response).await;
                 if matches!(error, StoreError::Unavailable(_) | StoreError::Busy) {
@@ -71,21 +72,21 @@ impl RemoteStore {
     async fn read<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<T, StoreError> {
         let build =
             |http: &Client, server: &str| http.get(format!("{server}v1/sync/{path}")).query(query).timeout(ANSWER_MAX);
-        body(self.ask(build).await?).await
+        body(self.ask(build).await?.0).await
     }
 
     async fn write<T: DeserializeOwned>(&self, path: &str, what: &impl Serialize) -> Result<T, StoreError> {
         let build = |http: &Client, server: &str| {
             http.request(Method::POST, format!("{server}v1/sync/{path}")).json(what).timeout(ANSWER_MAX)
         };
-        body(self.ask(build).await?).await
+        body(self.ask(build).await?.0).await
     }
 }
 
-/// Follows no redirect: the token is for the servers that were named.
+/// Follows no redirect and asks no proxy: the token is for the servers that were named.
 fn client() -> Result<Client, StoreError> {
     let builder = Client::builder().connect_timeout(CONNECT_MAX).read_timeout(SILENCE_MAX);
-    builder.redirect(reqwest::redirect::Policy::none()).build().map_err(StoreError::unavailable)
+    builder.redirect(reqwest::redirect::Policy::none()).no_proxy().build().map_err(StoreError::unavailable)
 }
 
 #[async_trait]
@@ -118,13 +119,12 @@ impl ConfigStore for RemoteStore {
 
     async fn updates(&self, prefix: &str, after: Revision) -> Result<Updates, StoreError> {
         check_key(prefix)?;
-        let after = after.0.to_string();
-        let query = [("prefix", prefix), ("after", &after)];
+        let from = after.0.to_string();
+        let query = [("prefix", prefix), ("after", &from)];
         // No time-out over the whole: the stream ends with its reader, and its silence is the reader's to notice.
         let build = |http: &Client, server: &str| http.get(format!("{server}v1/sync/updates")).query(&query);
-        let mark = self.0.servers.current().0;
-        let response = self.ask(build).await?;
-        Ok(Lines::new(response, Arc::clone(&self.0.servers), mark).updates())
+        let (response, mark) = self.ask(build).await?;
+        Ok(Lines::new(response, (Arc::clone(&self.0.servers), mark), after).updates())
     }
 
     async fn lease(&self, ttl: Duration) -> Result<LeaseId, StoreError> {

@@ -3,7 +3,10 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Change, LeaseId, Operation, Precondition, Revision, Snapshot, StoreError, Transaction, Update, Versioned};
+use crate::{
+    Change, LeaseId, Operation, Precondition, Revision, Snapshot, StoreError, Transaction, Update, Versioned,
+    error::chain,
+};
 
 /// A value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -247,7 +250,8 @@ impl From<StoreError> for WireError {
             StoreError::Full(reason) => Self::Full(reason),
             StoreError::Busy => Self::Busy,
             StoreError::Foreign(reason) => Self::Foreign(reason),
-            StoreError::Locked { .. } | StoreError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            StoreError::Unavailable(source) => Self::Unavailable(chain(&*source)),
+            StoreError::Locked { .. } => Self::Unavailable(error.to_string()),
         }
     }
 }
@@ -264,5 +268,20 @@ impl From<WireError> for StoreError {
             WireError::Foreign(reason) => Self::Foreign(reason),
             WireError::Unavailable(reason) => Self::unavailable(reason),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_a_store_is_not_available_is_told_with_its_causes() {
+        let deep = StoreError::unavailable(StoreError::unavailable("connection refused"));
+        let told = WireError::from(deep);
+        assert_eq!(told, WireError::Unavailable("the store is not available: connection refused".to_owned()));
+        // The other side says the first half itself.
+        let again = StoreError::from(told);
+        assert_eq!(chain(&again), "the store is not available: the store is not available: connection refused");
     }
 }

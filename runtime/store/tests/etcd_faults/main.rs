@@ -6,6 +6,7 @@
 //! and durations are those that the faults ask for; without, as much as fits into some seconds.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,

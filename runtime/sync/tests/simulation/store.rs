@@ -54,6 +54,8 @@ pub struct Client {
     world: World,
     weather: Arc<Mutex<Weather>>,
     cut: Arc<Mutex<bool>>,
+    /// Transactions whose answer has not come.
+    unanswered: Arc<Mutex<u64>>,
 }
 
 impl Weather {
@@ -62,7 +64,12 @@ impl Weather {
 
 impl World {
     pub fn client(&self, weather: Weather) -> Client {
-        Client { world: self.clone(), weather: Arc::new(Mutex::new(weather)), cut: Arc::default() }
+        Client {
+            world: self.clone(),
+            weather: Arc::new(Mutex::new(weather)),
+            cut: Arc::default(),
+            unanswered: Arc::default(),
+        }
     }
 
     /// Everything that ever happened, by revision.
@@ -197,6 +204,11 @@ impl Client {
         self.cut(false);
     }
 
+    /// How many transactions were never answered, of those that are over.
+    pub fn unanswered(&self) -> u64 {
+        *self.unanswered.lock().unwrap()
+    }
+
     fn is_cut(&self) -> bool {
         *self.cut.lock().unwrap()
     }
@@ -261,7 +273,13 @@ impl ConfigStore for Client {
     }
 
     async fn txn(&self, transaction: Transaction) -> Result<Revision, StoreError> {
-        self.ask(move |world| world.apply(&transaction)).await
+        // Also one that is given up while it waits.
+        *self.unanswered.lock().unwrap() += 1;
+        let answer = self.ask(move |world| world.apply(&transaction)).await;
+        if !matches!(answer, Err(StoreError::Unavailable(_))) {
+            *self.unanswered.lock().unwrap() -= 1;
+        }
+        answer
     }
 
     async fn updates(&self, prefix: &str, after: Revision) -> Result<Updates, StoreError> {
@@ -271,6 +289,7 @@ impl ConfigStore for Client {
         Ok(Box::pin(stream::unfold(place, |place| async {
             let (client, prefix, after) = place?;
             let notify = Arc::clone(&client.world.moved);
+            let mut alive_at = Instant::now() + HEARTBEAT;
             loop {
                 let moved = notify.notified();
                 let weather = client.weather();
@@ -293,8 +312,12 @@ impl ConfigStore for Client {
                         return Some((Ok(update), Some((client, prefix, after))));
                     }
                     Ok(None) => {
-                        if tokio::time::timeout(HEARTBEAT, moved).await.is_err() && !client.is_cut() {
-                            return Some((Ok(Update::Alive), Some((client, prefix, after))));
+                        // It is woken also when nothing has happened here.
+                        if tokio::time::timeout_at(alive_at, moved).await.is_err() {
+                            if !client.is_cut() {
+                                return Some((Ok(Update::Alive), Some((client, prefix, after))));
+                            }
+                            alive_at = Instant::now() + HEARTBEAT;
                         }
                     }
                 }

@@ -97,8 +97,8 @@ impl<'de> Deserialize<'de> for NumberedItem {
         let sequence = sequence.ok_or_else(|| D::Error::custom("an item has no sequence"))?;
         let kind = map.get(ITEM).and_then(Value::as_str);
         let item = match kind {
-            Some("window") => serde_json::from_value(Value::Object(map.clone())).ok().map(ReportItem::Window),
-            Some("event") => serde_json::from_value(Value::Object(map.clone())).ok().map(ReportItem::Event),
+            Some("window") => Box::deserialize(&map).ok().map(ReportItem::Window),
+            Some("event") => Box::deserialize(&map).ok().map(ReportItem::Event),
             _ => None,
         };
         Ok(Self { sequence, item: item.unwrap_or(ReportItem::Unknown(map)) })
