@@ -162,6 +162,16 @@ struct Jobs {
     waiting: AtomicUsize,
 }
 
+impl Jobs {
+    /// How many, if each that was pushed was done, and none twice.
+    fn all_done_once(&self) -> usize {
+        let (pushed, done) = (self.pushed.lock().unwrap(), self.done.lock().unwrap());
+        assert!(pushed.iter().eq(done.keys()), "{} jobs pushed, {} done", pushed.len(), done.len());
+        assert!(done.values().all(|times| *times == 1), "a job was done twice");
+        pushed.len()
+    }
+}
+
 fn producer(address: String, jobs: Arc<Jobs>, going: Arc<Going>) -> JoinHandle<Seen> {
     thread::spawn(move || {
         let (mut client, mut seen) = (FaktoryClient::connect(address.as_str(), None).unwrap(), Seen::new());
@@ -342,9 +352,7 @@ async fn swaps_of_all_kinds_under_load_cost_no_request_and_leave_nothing_behind(
     tokio::task::spawn_blocking(move || worker.join().unwrap()).await.unwrap();
     assert_eq!((cache.errors, &cache.first_error), (0, &None));
     assert_eq!((&gateway.failures[..], &producer.failures[..]), (&[][..], &[][..]));
-    let (pushed, done) = (jobs.pushed.lock().unwrap(), jobs.done.lock().unwrap());
-    assert!(pushed.iter().eq(done.keys()), "{} jobs pushed, {} done", pushed.len(), done.len());
-    assert!(done.values().all(|times| *times == 1), "a job was done twice");
+    let pushed = jobs.all_done_once();
 
     // One generation and one set of instances for each of the five, as after the first round.
     let status = rig.dev.until("the old ones are gone", |status| status.live_generations == KINDS.len() as u64).await;
@@ -353,10 +361,10 @@ async fn swaps_of_all_kinds_under_load_cost_no_request_and_leave_nothing_behind(
     let ((bytes_first, files_first), (bytes_last, files_last)) =
         (held[usize::from(held.len() > 2)], held[held.len() - 1]);
     let figures = json!({
-        "fault": "swaps", "swaps": rounds * KINDS.len(), "seconds": elapsed.as_secs(),
-        "errors": 0, "cache_requests": cache.requests, "jobs": pushed.len(),
-        "cache": cache.latencies.quantiles(), "gateway": gateway.latencies.quantiles(),
-        "push": producer.latencies.quantiles(),
+        "fault": "swaps", "what": "of all five kinds under load", "swaps": rounds * KINDS.len(),
+        "seconds": elapsed.as_secs(), "errors": 0, "cache_requests": cache.requests,
+        "gateway_requests": operations(&gateway.latencies), "jobs": pushed,
+        "cache_p99_us": p99s(&cache.latencies), "gateway_p99_us": p99s(&gateway.latencies), "push_p99_us": p99s(&producer.latencies),
         "resident_mib": held.iter().map(|(bytes, _)| bytes >> 20).collect::<Vec<_>>(),
         "files": held.iter().map(|(_, files)| files).collect::<Vec<_>>(),
         "live_generations": status.live_generations, "live_instances": status.live_instances,
@@ -364,6 +372,18 @@ async fn swaps_of_all_kinds_under_load_cost_no_request_and_leave_nothing_behind(
     println!("{figures}");
     assert!(bytes_last.saturating_sub(bytes_first) <= GROWTH_BYTES_MAX, "memory grows: {figures}");
     assert!(files_last <= files_first + GROWTH_FILES_MAX, "open files grow: {figures}");
+}
+
+fn operations(latencies: &Latencies) -> u64 {
+    latencies.quantiles().iter().map(|window| window.operations).sum()
+}
+
+/// Without swaps, beside swaps, and what the second is of the first.
+fn p99s(latencies: &Latencies) -> String {
+    let of =
+        |wanted| latencies.quantiles().into_iter().find(|window| window.window == wanted).map_or(0.0, |w| w.p99_us);
+    let (steady, swap) = (of(Window::Steady), of(Window::Swap));
+    format!("{steady:.0} steady, {swap:.0} beside swaps ({:.2} x)", swap / steady)
 }
 
 /// Some time without swaps, for comparison.

@@ -88,6 +88,7 @@ impl From<WriteError<Self>> for Problem {
         match error {
             WriteError::Refused(problem) => problem,
             WriteError::Store(error) => error.into(),
+            WriteError::TooLarge(_) => Self::new(ErrorCode::StoreFull, &error),
             WriteError::Contended => Self::conflict(format_args!("{error}: try again")),
             WriteError::Seal(_) => Self::new(ErrorCode::Untrusted, &error),
             WriteError::Key(_) => Self::internal(error),

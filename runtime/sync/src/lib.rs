@@ -13,4 +13,4 @@ mod writer;
 pub use declared::{Declared, OpenError, open};
 pub use keys::{KeyError, ServerKey, TrustKey};
 pub use seal::{ChangeId, Seal};
-pub use writer::{Decision, DesiredWriter, Edit, Present, WriteError};
+pub use writer::{DECLARED_BYTES_MAX, Decision, DesiredWriter, Edit, Present, WriteError};

@@ -16,6 +16,9 @@ use crate::{
     seal::{Covers, Told},
 };
 
+/// What all documents together may have, in bytes: every node holds them in memory, keeps them on disk, and is sent them whole
+/// when it lists.
+pub const DECLARED_BYTES_MAX: usize = 8 << 20;
 /// Another server may write between our read and our write; this often in a row is an odd store.
 const ATTEMPTS_MAX: usize = 16;
 /// How long one question to the store may take.
@@ -73,6 +76,11 @@ pub enum WriteError<E> {
     /// What is declared was not sealed by this server's key: a change would seal what somebody else wrote.
     #[error("the desired state in the store was not sealed with this server's key: {0}")]
     Seal(#[from] OpenError),
+    /// With it, more would be declared than nodes take.
+    #[error(
+        "all that is declared would be {0} bytes: at most {DECLARED_BYTES_MAX} are taken; remove strategies or routes first"
+    )]
+    TooLarge(usize),
     /// Others were always faster.
     #[error("others changed the desired state {ATTEMPTS_MAX} times meanwhile")]
     Contended,
@@ -136,6 +144,11 @@ impl DesiredWriter {
                     Decision::Write(edit, value) => (edit, next, value),
                     Decision::Reword(edit, value) => (edit, now, value),
                 };
+            let bytes = bytes_after(&snapshot, &edit);
+            // What makes it smaller is taken, however much there is.
+            if bytes > DECLARED_BYTES_MAX && bytes > bytes_of(&snapshot) {
+                return Err(WriteError::TooLarge(bytes));
+            }
             let prepared = self.prepare(snapshot, generation, before.as_ref(), edit)?;
             if let Some(revision) = self.commit(&prepared).await? {
                 tracing::info!(key = prepared.key, %generation, "desired state changed");
@@ -274,4 +287,16 @@ async fn answer<T>(question: impl Future<Output = Result<T, StoreError>>) -> Res
         Ok(answered) => answered,
         Err(elapsed) => Err(StoreError::Unavailable(Box::new(elapsed))),
     }
+}
+
+/// Keys and documents, without their seal.
+fn bytes_of(snapshot: &Snapshot) -> usize {
+    let documents = snapshot.entries.iter().filter(|(key, _)| *key != keyspace::SEAL);
+    documents.map(|(key, entry)| key.len() + entry.value.len()).sum()
+}
+
+fn bytes_after(snapshot: &Snapshot, edit: &Edit) -> usize {
+    let of = |value: &Bytes| edit.key.len() + value.len();
+    let before = snapshot.entries.get(&edit.key).map_or(0, |entry| of(&entry.value));
+    bytes_of(snapshot) - before + edit.value.as_ref().map_or(0, of)
 }

@@ -14,7 +14,9 @@ use switchyard_store::{
     ConfigStore, EmbeddedStore, LeaseId, Operation, Range, Revision, Snapshot, StoreError, Transaction, Updates,
     Versioned, keyspace,
 };
-use switchyard_sync::{Decision, DesiredWriter, Edit, OpenError, Present, Seal, ServerKey, WriteError, open};
+use switchyard_sync::{
+    DECLARED_BYTES_MAX, Decision, DesiredWriter, Edit, OpenError, Present, Seal, ServerKey, WriteError, open,
+};
 use tempfile::TempDir;
 
 /// What becomes of the next transaction.
@@ -170,6 +172,24 @@ async fn a_full_store_is_told_and_nothing_is_changed() {
     assert!(matches!(rig.add_one(COUNTER).await, Err(WriteError::Store(StoreError::Full(_)))));
     assert_eq!(rig.count(COUNTER).await, 0);
     rig.add_one(COUNTER).await.unwrap();
+}
+
+#[tokio::test]
+async fn more_than_nodes_take_is_not_declared() {
+    let rig = Rig::new(&[]);
+    let writer = DesiredWriter::new(Arc::clone(&rig.line) as _, rig.key.clone());
+    let put = async |name: usize, bytes: usize| {
+        let (key, value) = (format!("/switchyard/v1/desired/routes/{name}"), Some(vec![b'x'; bytes].into()));
+        let edit = Edit { key, value };
+        writer.write::<_, Infallible>(|_| Ok(Decision::Write(edit.clone(), ()))).await.map(|_| ())
+    };
+    for name in 0..8 {
+        put(name, (1 << 20) - 100).await.unwrap();
+    }
+    let refused = put(8, 1 << 20).await;
+    assert!(matches!(refused, Err(WriteError::TooLarge(bytes)) if bytes > DECLARED_BYTES_MAX), "{refused:?}");
+    put(7, 100).await.unwrap();
+    put(8, 1_000_000).await.unwrap();
 }
 
 /// F11: the sum of what a hundred clients add through three servers is exact.

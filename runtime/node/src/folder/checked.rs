@@ -5,11 +5,12 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use switchyard_sync::DECLARED_BYTES_MAX;
 use switchyard_types::Digest;
 use tempfile::NamedTempFile;
 
-/// The largest such file that is read: a node has a handful of slots with configurations of some kilobytes.
-pub(crate) const FILE_BYTES_MAX: u64 = 16 << 20;
+/// The largest such file that is read: the largest is what was declared, as text within text, in which a character may take six.
+pub(crate) const FILE_BYTES_MAX: u64 = 6 * DECLARED_BYTES_MAX as u64 + (16 << 20);
 
 /// The first of the file's two lines; the second is the content.
 #[derive(Serialize, Deserialize)]
