@@ -9,7 +9,7 @@ use super::{
     App,
     extract::{ListQuery, Listing, PathOf},
     schemas::{self, ErrorAnswer},
-    watch::{Watched, watch},
+    watch::{self, watch},
 };
 use crate::problem::Problem;
 
@@ -30,7 +30,7 @@ use crate::problem::Problem;
 pub(super) async fn list_nodes(State(app): State<App>, listing: Listing) -> Result<Response, Problem> {
     match listing {
         Listing::Part(request) => Ok(Json(app.fleet.list(&request).await?).into_response()),
-        Listing::Watch(from) => watch::<ListedNode>(&app, Watched::Nodes, from).await,
+        Listing::Watch(from) => watch::<watch::Nodes>(&app, from).await,
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     plugins::TrialQuery,
     schemas::{self, ErrorAnswer},
     strategies::{DeleteQuery, answer},
-    watch::{Watched, watch},
+    watch::{self, watch},
 };
 use crate::{
     declarations::{Intent, Routes},
@@ -114,7 +114,7 @@ pub(super) async fn delete_route(
 pub(super) async fn list_routes(State(app): State<App>, listing: Listing) -> Result<Response, Problem> {
     match listing {
         Listing::Part(request) => Ok(Json(app.desired.list::<Routes>(&request).await?).into_response()),
-        Listing::Watch(from) => watch::<RouteDocument>(&app, Watched::Routes, from).await,
+        Listing::Watch(from) => watch::<watch::Routes>(&app, from).await,
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     extract::{JsonBody, ListQuery, Listing, PathOf, QueryOf},
     plugins::TrialQuery,
     schemas::{self, ErrorAnswer},
-    watch::{Watched, watch},
+    watch::{self, watch},
 };
 use crate::{
     declarations::{Declared, Intent, Strategies},
@@ -135,12 +135,10 @@ pub(super) async fn delete_strategy(
 pub(super) async fn list_strategies(State(app): State<App>, listing: Listing) -> Result<Response, Problem> {
     let request = match listing {
         Listing::Part(request) => request,
-        Listing::Watch(from) => {
-            return watch::<StrategyDocument>(&app, Watched::Strategies, from).await;
-        }
+        Listing::Watch(from) => return watch::<watch::Strategies>(&app, from).await,
     };
     let mut page = app.desired.list::<Strategies>(&request).await?;
-    count(&app, &mut page.items).await?;
+    app.fleet.count(&mut page.items).await?;
     Ok(Json(page).into_response())
 }
 
@@ -160,19 +158,8 @@ pub(super) async fn get_strategy(
     PathOf(name): PathOf<StrategyName>,
 ) -> Result<Json<StrategyDocument>, Problem> {
     let mut document = app.desired.get::<Strategies>(&name).await?;
-    count(&app, std::slice::from_mut(&mut document)).await?;
+    app.fleet.count(std::slice::from_mut(&mut document)).await?;
     Ok(Json(document))
-}
-
-/// Adds what the nodes make of them.
-async fn count(app: &App, documents: &mut [StrategyDocument]) -> Result<(), Problem> {
-    let Some(counts) = app.fleet.counts().await? else { return Ok(()) };
-    for document in documents {
-        if let Some(status) = &mut document.status {
-            status.fleet = counts.get(&document.name).copied();
-        }
-    }
-    Ok(())
 }
 
 async fn warn(app: &App, document: &mut StrategyDocument) {

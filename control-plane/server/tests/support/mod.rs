@@ -81,6 +81,24 @@ impl Rig {
         self.serve_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), true)
     }
 
+    /// A server that listens, over another store than this rig's own.
+    pub async fn serve_over(&self, store: Arc<dyn ConfigStore>) -> Serving {
+        let token = self.token_in(&*store).await;
+        let blobs = BlobStore::open(self.folder.path().join("blobs")).unwrap();
+        let server = Server::new(self.config.clone(), store, blobs, self.host.clone(), self.key.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(server.run(listener, stop.clone()));
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Serving { url, token, http, stop, task }
+    }
+
+    /// A new token of operators.
+    async fn token_in(&self, store: &dyn ConfigStore) -> String {
+        token::rotate(store, token::Role::Admin).await.unwrap().as_str().to_owned()
+    }
+
     /// The same where somebody listens already.
     pub fn serve_on(&self, listener: TcpListener, is_one_of_several: bool) -> Serving {
         let url = format!("http://{}", listener.local_addr().unwrap());
