@@ -43,9 +43,8 @@ impl Blobs {
     }
 
     async fn ask_peers(&self, digest: &Digest) -> Option<Bytes> {
-        for peer in self.peers.all().await.ok()? {
+        for peer in self.peers.others().await.ok()? {
             let servers = Arc::new(Servers::new([&peer.url]).ok()?);
-            // This server too: it answers a peer at once that it has nothing.
             let remote = RemoteBlobs::new(servers, self.peers.token().to_owned()).ok()?.at_once();
             match remote.fetch(digest).await {
                 Ok(bytes) => return Some(bytes),

@@ -26,6 +26,8 @@ mod reports;
 mod schema;
 mod server;
 mod streams;
+#[cfg(test)]
+mod testing;
 pub mod token;
 mod workshop;
 

@@ -55,15 +55,16 @@ impl Server {
         key: ServerKey,
     ) -> Self {
         let (trust, peer_token) = (key.trust(), key.peer_token());
-        let peers = Peers::new(Arc::clone(&store), peer_token.clone());
+        let record = config.advertise.clone().map(ServerRecord::new);
+        let peers = Peers::new(Arc::clone(&store), &key, record.as_ref().map(|record| record.id.clone()));
         let blobs = Blobs::new(blobs, peers);
         let workshop = Arc::new(Workshop::new(host, blobs.clone()));
         let registry =
             Arc::new(Registry::new(Arc::clone(&store), blobs.clone(), Arc::clone(&workshop), config.plugins_max));
-        let desired = Arc::new(Desired::new(Arc::clone(&store), DesiredWriter::new(Arc::clone(&store), key)));
-        let (membership, lead) = match &config.advertise {
-            Some(url) => {
-                let (membership, lead) = Membership::new(Arc::clone(&store), ServerRecord::new(url.clone()));
+        let desired = Arc::new(Desired::new(Arc::clone(&store), DesiredWriter::new(Arc::clone(&store), key.clone())));
+        let (membership, lead) = match record {
+            Some(record) => {
+                let (membership, lead) = Membership::new(Arc::clone(&store), record, key);
                 (Some(membership), lead)
             }
             None => (None, Lead::alone()),
@@ -79,9 +80,9 @@ impl Server {
             relay: RelayStore::new(Arc::clone(&store), keyspace::DESIRED),
             lead,
             lists: Pace::new(LISTS_PER_SECOND_MAX),
-            tokens: Tokens::new(&peer_token),
+            tokens: Tokens::new(&peer_token, trust),
             trust,
-            forwarder: Forwarder::default(),
+            forwarder: Forwarder::new(peer_token),
             reports: Arc::new(Reports::default()),
             streams: Streams::new(stopping.clone()),
             stopping,

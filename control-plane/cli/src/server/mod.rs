@@ -6,10 +6,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use switchyard_server::{
-    Server, ServerConfig, key,
-    token::{Role, ensure, rotate},
-};
+use switchyard_server::{Server, ServerConfig, key, token::StoredRole};
 use switchyard_store::{BlobStore, ConfigStore, EmbeddedStore, EtcdConfig, EtcdStore, EtcdUser};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -64,11 +61,9 @@ async fn start(verb: &ServerVerb, global: &Global) -> Result<()> {
     let advertise = Some(verb.advertised(&url)?);
     let config = ServerConfig { advertise, ..ServerConfig::default() };
     let server = Server::new(config, Arc::clone(&store), blobs, host, key.clone());
-    let node_token = match verb.rotate_node_token {
-        true => Some(rotate(&*store, Role::Node).await?),
-        false => ensure(&*store, Role::Node).await?,
-    };
-    let admin = token::prepare(&*store, &url, verb.rotate_token).await?;
+    let rotated = verb.rotate_node_token;
+    let node_token = token::made(&*store, &key, StoredRole::Node, rotated, "--rotate-node-token").await?;
+    let admin = token::prepare(&*store, &key, &url, verb.rotate_token).await?;
     Ready::new(url, verb, key.trust(), admin, node_token).print(global.output)?;
 
     let stop = CancellationToken::new();

@@ -51,11 +51,12 @@ impl Rig {
     pub async fn with(config: ServerConfig) -> Self {
         let folder = TempDir::new().unwrap();
         let store = EmbeddedStore::open(folder.path().join("store.redb")).unwrap();
-        let token = token::ensure(&store, token::Role::Admin).await.unwrap().unwrap().as_str().to_owned();
+        let key = ServerKey::generate().unwrap();
+        let token = token::ensure(&store, &key, token::StoredRole::Admin).await.unwrap().unwrap();
+        let token = token.as_str().to_owned();
         // Fixtures are trusted: they are compiled here.
         let host = Host::new(HostConfig { instances_max: 16, ..HostConfig::new(Compiler::InProcess) }).unwrap();
         let blobs = BlobStore::open(folder.path().join("blobs")).unwrap();
-        let key = ServerKey::generate().unwrap();
         let server = Server::new(config.clone(), Arc::new(store.clone()), blobs, host.clone(), key.clone());
         Self { router: server.router(), folder, store, token, config, host, key }
     }
@@ -96,7 +97,7 @@ impl Rig {
 
     /// A new token of operators.
     async fn token_in(&self, store: &dyn ConfigStore) -> String {
-        token::rotate(store, token::Role::Admin).await.unwrap().as_str().to_owned()
+        token::rotate(store, &self.key, token::StoredRole::Admin).await.unwrap().as_str().to_owned()
     }
 
     /// The same where somebody listens already.
