@@ -1,12 +1,18 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use reqwest::{Client, Response};
 use serde::{Deserialize, Serialize};
-use switchyard_store::{ConfigStore, Range, StoreError, keyspace};
+use switchyard_store::{BLOB_BYTES_MAX, BlobError, ConfigStore, Range, StoreError, keyspace};
 use switchyard_sync::{RecordError, ServerKey, TrustKey, open_record, sign_record};
+use switchyard_types::Digest;
+use tokio::task::spawn_blocking;
 
 /// Servers of a fleet that are looked at: more than anybody runs.
 const SERVERS_MAX: usize = 100;
+/// How long one of them may take to accept a connection, and between two pieces of its answer: a node waits meanwhile.
+const CONNECT_MAX: Duration = Duration::from_secs(3);
+const SILENCE_MAX: Duration = Duration::from_secs(5);
 
 /// A server as the store knows it while it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,16 +51,16 @@ pub(crate) struct Peers {
     trust: TrustKey,
     /// This server's own id; none: it is not one of several.
     own: Option<String>,
+    http: Option<Client>,
 }
 
 impl Peers {
     pub(crate) fn new(store: Arc<dyn ConfigStore>, key: &ServerKey, own: Option<String>) -> Self {
-        Self { store, token: key.peer_token(), trust: key.trust(), own }
-    }
-
-    /// What shows the others that we are one of them.
-    pub(crate) fn token(&self) -> &str {
-        &self.token
+        // A proxy of the environment would see the token.
+        let http = Client::builder().connect_timeout(CONNECT_MAX).read_timeout(SILENCE_MAX).no_proxy();
+        let http = http.redirect(reqwest::redirect::Policy::none()).build();
+        let http = http.inspect_err(|error| tracing::error!(%error, "there is no way to other servers")).ok();
+        Self { store, token: key.peer_token(), trust: key.trust(), own, http }
     }
 
     /// Every server that runs, but this one.
@@ -63,5 +69,37 @@ impl Peers {
         let found = self.store.list(range).await?.entries;
         let records = found.iter().filter_map(|(key, entry)| ServerRecord::open(&self.trust, key, &entry.value).ok());
         Ok(records.filter(|record| self.own.as_ref() != Some(&record.id)).collect())
+    }
+
+    /// The bytes that have this digest, from whichever other server has them. Each is asked once: one that is dead or slow costs
+    /// the time of that, and the next one has them as well.
+    pub(crate) async fn fetch(&self, digest: &Digest) -> Option<Bytes> {
+        let others = self.others().await.inspect_err(|error| tracing::warn!(%error, "the other servers are not known"));
+        for peer in others.ok()? {
+            match self.ask(&peer, digest).await {
+                Ok(bytes) => return Some(bytes),
+                Err(error) => tracing::debug!(peer = peer.url, %error, "a peer gives no blob"),
+            }
+        }
+        None
+    }
+
+    async fn ask(&self, peer: &ServerRecord, digest: &Digest) -> Result<Bytes, BlobError> {
+        let unavailable = |error: reqwest::Error| BlobError::Unavailable(error.into());
+        let http = self.http.as_ref().ok_or_else(|| BlobError::Unavailable("there is no HTTP client".into()))?;
+        let request = http.get(format!("{}/v1/blobs/{digest}", peer.url)).bearer_auth(&self.token);
+        let mut answer = request.send().await.and_then(Response::error_for_status).map_err(unavailable)?;
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = answer.chunk().await.map_err(unavailable)? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() as u64 > BLOB_BYTES_MAX {
+                return Err(BlobError::TooLarge { bytes: bytes.len() as u64 });
+            }
+        }
+        let bytes = bytes.freeze();
+        let hashed = bytes.clone();
+        let found = spawn_blocking(move || Digest::of(&hashed)).await;
+        let found = found.map_err(|error| BlobError::Unavailable(error.into()))?;
+        if found == *digest { Ok(bytes) } else { Err(BlobError::Corrupt(*digest)) }
     }
 }

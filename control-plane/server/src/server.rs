@@ -37,8 +37,9 @@ const LISTS_PER_SECOND_MAX: u32 = 50;
 /// How long requests that have begun are waited for when the server stops.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// The admin API over a store. Holds no state of its own beside compiled plugins: any number of servers may share one
-/// store.
+/// The admin API over a store, which any number of servers may share. What is wanted is there alone. A server itself holds what can be
+/// had again: plugins, which its peers have too; what the store told last; and, while it leads, what nodes have told, which they
+/// tell the next leader again.
 pub struct Server {
     app: App,
     membership: Option<Membership>,

@@ -7,12 +7,15 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use anyhow::{Context, Result};
 use clap::Args;
 use switchyard_server::{Server, ServerConfig, key, token::StoredRole};
-use switchyard_store::{BlobStore, ConfigStore, EmbeddedStore, EtcdConfig, EtcdStore, EtcdUser};
+use switchyard_store::{BlobStore, ConfigStore, EmbeddedStore, EtcdConfig, EtcdStore};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::ready::Ready;
-use crate::{arguments::Global, compile, failure::UsageError, runtime::block_on, secret, shutdown, token};
+use crate::{
+    arguments::Global, compile, etcd::EtcdUserArguments, failure::UsageError, http::normal, runtime::block_on,
+    shutdown, token,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct ServerVerb {
@@ -29,12 +32,8 @@ pub(crate) struct ServerVerb {
     /// a file of this server alone
     #[arg(long, value_name = "ADDRESS")]
     etcd: Vec<String>,
-    /// The user of etcd, where it wants to know
-    #[arg(long, value_name = "NAME", requires = "etcd_password_file")]
-    etcd_user: Option<String>,
-    /// The file whose first line is that user's password
-    #[arg(long, value_name = "FILE", requires = "etcd_user")]
-    etcd_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    etcd_user: EtcdUserArguments,
     /// Make a new admin token; the old one is no longer taken
     #[arg(long)]
     rotate_token: bool,
@@ -88,19 +87,14 @@ impl ServerVerb {
             let store = EmbeddedStore::open(&path).with_context(|| format!("{} cannot be opened", path.display()))?;
             return Ok(Arc::new(store));
         }
-        let user = match (&self.etcd_user, &self.etcd_password_file) {
-            (Some(name), Some(file)) => {
-                Some(EtcdUser { name: name.clone(), password: secret::read(file, "the password of etcd")? })
-            }
-            _ => None,
-        };
-        Ok(Arc::new(EtcdStore::new(EtcdConfig { endpoints: self.etcd.clone(), user })?))
+        let (endpoints, user) = (self.etcd.clone(), self.etcd_user.read()?);
+        Ok(Arc::new(EtcdStore::new(EtcdConfig { endpoints, user })?))
     }
 
     /// An address that nobody else can reach is no use to a fleet.
     fn advertised(&self, url: &str) -> Result<String> {
         match &self.advertise {
-            Some(given) if given.starts_with("http://") => Ok(given.trim_end_matches('/').to_owned()),
+            Some(given) if given.starts_with("http://") => Ok(normal(given).to_owned()),
             Some(given) => {
                 Err(UsageError(format!("--advertise {given:?} is not valid: expected http://HOST:PORT")).into())
             }

@@ -23,6 +23,7 @@ use crate::problem::Problem;
          body = schemas::PageOf<schemas::ListedNode>),
         (status = 400, description = "The query is not valid", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 403, description = "The token is another than the one that this takes", body = ErrorAnswer),
         (status = 410, description = "The version to watch from is too old", body = ErrorAnswer),
         (status = 429, description = "Too many watches at once", body = ErrorAnswer),
     ),
@@ -42,6 +43,7 @@ pub(super) async fn list_nodes(State(app): State<App>, listing: Listing) -> Resu
         (status = 200, description = "Its last report", body = schemas::ListedNode),
         (status = 400, description = "Not an id", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 403, description = "The token is another than the one that this takes", body = ErrorAnswer),
         (status = 404, description = "No such node has reported", body = ErrorAnswer),
     ),
 )]

@@ -1,7 +1,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use switchyard_store::{
@@ -12,7 +12,7 @@ use switchyard_types::{NodeId, NodeRecord};
 use tokio::time::{Instant, sleep_until};
 
 use super::lost::{Absences, Mark};
-use crate::documents;
+use crate::{clock::unix_ms, documents};
 
 /// How much history followers find, at least; as long as a server of Kubernetes keeps its own.
 const HISTORY: Duration = Duration::from_secs(300);
@@ -148,11 +148,6 @@ fn told(node: &NodeId, mark: Mark) {
         Mark::Lost => tracing::warn!(%node, "the node is lost: its lease has ended"),
         Mark::Back => tracing::info!(%node, "the node is back"),
     }
-}
-
-/// For display: nobody decides by it.
-fn unix_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
