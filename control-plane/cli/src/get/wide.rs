@@ -30,7 +30,8 @@ pub(super) fn strategies(figures: Vec<HookReport>) -> Rows<StrategyDocument> {
         let status = strategy.status.as_ref();
         let fleet = status.and_then(|status| status.fleet);
         // What nobody has counted is not nought.
-        let counts = [|fleet: FleetCounts| fleet.staging, |fleet: FleetCounts| fleet.failed, |fleet: FleetCounts| fleet.unknown];
+        let counts =
+            [|fleet: FleetCounts| fleet.staging, |fleet: FleetCounts| fleet.failed, |fleet: FleetCounts| fleet.unknown];
         let counts = counts.map(|count| fleet.map(|fleet| count(fleet).to_string()).unwrap_or_default()).to_vec();
         let head = [strategy_row(strategy), counts].concat();
         let is_its = |report: &&HookReport| {

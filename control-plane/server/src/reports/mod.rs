@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn what_a_node_had_to_drop_is_an_event() {
         let reports = Reports::default();
-        let mut news = reports.news();
+        let news = reports.news();
         let tell = |dropped: Value| {
             let batch =
                 json!({"node": "node-1", "session": "000000000000000a", "term": 7, "items": [], "dropped": dropped});

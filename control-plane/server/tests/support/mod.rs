@@ -82,17 +82,22 @@ impl Rig {
         self.serve_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), true)
     }
 
+    /// The same with a folder of its own for plugins.
+    pub async fn serve_as_one_of_several_with(&self, blobs: &std::path::Path) -> Serving {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let advertise = Some(format!("http://{}", listener.local_addr().unwrap()));
+        let config = ServerConfig { advertise, ..self.config.clone() };
+        let (store, blobs) = (Arc::new(self.store.clone()), BlobStore::open(blobs).unwrap());
+        let server = Server::new(config, store, blobs, self.host.clone(), self.key.clone());
+        Serving::start(server, listener, &self.token)
+    }
+
     /// A server that listens, over another store than this rig's own.
     pub async fn serve_over(&self, store: Arc<dyn ConfigStore>) -> Serving {
         let token = self.token_in(&*store).await;
         let blobs = BlobStore::open(self.folder.path().join("blobs")).unwrap();
         let server = Server::new(self.config.clone(), store, blobs, self.host.clone(), self.key.clone());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(server.run(listener, stop.clone()));
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Serving { url, token, http, stop, task }
+        Serving::start(server, TcpListener::bind("127.0.0.1:0").await.unwrap(), &token)
     }
 
     /// A new token of operators.
@@ -105,10 +110,7 @@ impl Rig {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let advertise = is_one_of_several.then(|| url.clone());
         let server = self.server_with(ServerConfig { advertise, ..self.config.clone() });
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(server.run(listener, stop.clone()));
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Serving { url, token: self.token.clone(), http, stop, task }
+        Serving::start(server, listener, &self.token)
     }
 
     /// Writes values as they come, without a lease.
@@ -180,6 +182,14 @@ pub struct Serving {
 }
 
 impl Serving {
+    fn start(server: Server, listener: TcpListener, token: &str) -> Self {
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(server.run(listener, stop.clone()));
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { url, token: token.to_owned(), http, stop, task }
+    }
+
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token)
     }
