@@ -162,8 +162,8 @@ async fn nodes_can_be_watched() {
     let (_, list) = server.get("/v1/nodes").await;
     let mut later = server.lines(&format!("/v1/nodes?watch=1&resourceVersion={}", list["resourceVersion"])).await;
     rig.write(&[(keyspace::node(&id("node-a")), record("node-a", None))]).await;
-    rig.store.revoke(alive).await.unwrap();
     next(&mut later, "ADDED", "node-a", json!("reporting")).await;
+    rig.store.revoke(alive).await.unwrap();
     next(&mut later, "MODIFIED", "node-a", json!("unknown")).await;
     next(&mut lines, "MODIFIED", "node-a", json!("unknown")).await;
     server.stop().await;
