@@ -64,6 +64,8 @@ async fn everything_but_health_needs_the_token() {
         assert!(answer.headers[header::WWW_AUTHENTICATE].to_str().unwrap().starts_with("Bearer"));
     }
     ask("get", "/v1/health", None).await.is(200);
+    // A node is told of the token that it can have.
+    ask("get", "/v1/join", None).await.is_error(401, "unauthenticated", "the node or admin token is missing");
     let other = format!("Bearer swy_{}", "0".repeat(64));
     for wrong in [other.as_str(), "Bearer ", "Bearer x", &format!("Bearer {}x", rig.token)] {
         ask("get", "/v1/plugins", Some(wrong)).await.is_error(401, "unauthenticated", "not the one of this server");
@@ -147,7 +149,9 @@ async fn every_route_is_in_the_document() {
             assert!(operations.insert(operation["operationId"].as_str().unwrap()), "{operation}");
             assert!(operation["responses"].as_object().unwrap().keys().any(|status| status.starts_with('2')));
             let guarded = path != "/v1/health";
-            assert_eq!(operation["responses"].get("401").is_some(), guarded, "{method} {path}");
+            for status in ["401", "403"] {
+                assert_eq!(operation["responses"].get(status).is_some(), guarded, "{method} {path} {status}");
+            }
         }
     }
     assert_eq!(found, ROUTES.map(|(method, path)| (method.to_owned(), path.to_owned())).into());

@@ -22,6 +22,7 @@ use crate::{problem::Problem, token::Role};
         (status = 403, description = "The token is another than the one that this takes", body = ErrorAnswer),
         (status = 416, description = "The offset is at or behind the end", body = ErrorAnswer),
         (status = 404, description = "Nothing of this digest was published", body = ErrorAnswer),
+        (status = 429, description = "Too many different plugins are being sent at once", body = ErrorAnswer),
         (status = 500, description = "The bytes are damaged; the log has the cause", body = ErrorAnswer),
     ),
 )]
