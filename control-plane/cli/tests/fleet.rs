@@ -110,10 +110,7 @@ fn what_is_waited_for_in_vain_is_told() {
     assert_eq!((none.status, none.stdout.as_str()), (1, ""));
     assert!(none.stderr.contains("there is no strategy sessions"), "{}", none.stderr);
 
-    scratch.write(
-        "far.yaml",
-        &MANIFEST.replace("kind: caching", "priority: 1, selector: { region: mars }, kind: caching"),
-    );
+    scratch.write("far.yaml", &MANIFEST.replace("kind: caching", "selector: { region: mars }, kind: caching"));
     wait_for("the node to be known", || {
         let warned = scratch.run(&["apply", "-f", "far.yaml", "--dry-run"]);
         assert_eq!(warned.status, 0);
@@ -134,7 +131,9 @@ fn a_watch_keeps_to_one_name_and_a_wait_waits_out_what_passes() {
     let dev = dev(&scratch);
     scratch.write(
         "aaa.yaml",
-        &MANIFEST.replace("sessions", "aaa").replace("kind: caching", "selector: { region: mars }, kind: caching"),
+        &MANIFEST
+            .replace("sessions", "aaa")
+            .replace("kind: caching", "priority: 1, selector: { region: mars }, kind: caching"),
     );
     for manifest in ["aaa.yaml", "sessions.yaml"] {
         let applied = scratch.run(&["apply", "-f", manifest]);
