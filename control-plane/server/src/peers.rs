@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::{Bytes, BytesMut};
 use reqwest::{Client, Response};
 use serde::{Deserialize, Serialize};
-use switchyard_store::{BLOB_BYTES_MAX, BlobError, ConfigStore, Range, StoreError, keyspace};
+use switchyard_store::{BLOB_BYTES_MAX, BlobError, ConfigStore, LeaseId, Range, StoreError, keyspace};
 use switchyard_sync::{RecordError, ServerKey, TrustKey, open_record, sign_record};
 use switchyard_types::Digest;
 use tokio::task::spawn_blocking;
@@ -25,6 +25,14 @@ pub(crate) struct ServerRecord {
     pub(crate) version: String,
 }
 
+/// A record with its lease, as a campaign writes it into a candidate: so it is part of what is signed.
+#[derive(Serialize)]
+struct Leased<'a> {
+    #[serde(flatten)]
+    record: &'a ServerRecord,
+    lease: String,
+}
+
 impl ServerRecord {
     /// Of this process.
     pub(crate) fn new(url: String) -> Self {
@@ -32,9 +40,10 @@ impl ServerRecord {
         Self { id, url: url.trim_end_matches('/').to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
     }
 
-    /// As it stands under this key, signed: whoever else writes into the store is no server by that.
-    pub(crate) fn signed(&self, key: &ServerKey, at: &str) -> Result<Bytes, StoreError> {
-        sign_record(key, at, self).map(Bytes::from).map_err(|error| StoreError::Invalid(error.to_string()))
+    /// As it stands under this key for as long as this lease lives, signed: whoever else writes into the store is no server by that.
+    pub(crate) fn signed(&self, key: &ServerKey, at: &str, lease: LeaseId) -> Result<Bytes, StoreError> {
+        let signed = sign_record(key, at, &Leased { record: self, lease: format!("{:x}", lease.0) });
+        signed.map(Bytes::from).map_err(|error| StoreError::Invalid(error.to_string()))
     }
 
     /// What a server of the fleet has put under this key.

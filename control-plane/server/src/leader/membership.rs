@@ -118,13 +118,13 @@ impl Membership {
 
     async fn register(&self, lease: LeaseId) -> Result<Revision, StoreError> {
         let key = keyspace::server(&self.record.id);
-        let value = self.record.signed(&self.key, &key)?;
+        let value = self.record.signed(&self.key, &key, lease)?;
         let operation = Operation::Put { key, value, lease: Some(lease) };
         self.store.txn(Transaction { preconditions: Vec::new(), operations: vec![operation] }).await
     }
 
     async fn stand(&self, lease: LeaseId) -> Result<Leadership, StoreError> {
-        let value = self.record.signed(&self.key, keyspace::LEADER)?;
+        let value = self.record.signed(&self.key, keyspace::LEADER, lease)?;
         campaign(&*self.store, keyspace::LEADER, value, lease).await
     }
 }
