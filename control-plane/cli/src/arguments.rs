@@ -1,7 +1,7 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    alerts, apply, delete, dev, events, get, node, output::Format, plugin, replay, score, server, tasks, wait,
+    alerts, apply, delete, dev, epoch, events, get, node, output::Format, plugin, replay, score, server, tasks, wait,
 };
 
 const AFTER_HELP: &str = "\
@@ -73,8 +73,8 @@ pub(crate) enum Verb {
     Alerts(alerts::Alerts),
     /// Show how well a node is: its score, what it is made of and what is wrong
     Score(score::ScoreVerb),
-    /// After the store was restored from a backup: have nodes follow it although they have seen newer generations
-    RaiseEpoch,
+    /// After the store was restored from a backup, or begun anew: have nodes follow it although they have seen newer generations
+    RaiseEpoch(epoch::RaiseEpoch),
     /// Ask the server how it is
     Health,
 }

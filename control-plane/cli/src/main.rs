@@ -17,6 +17,7 @@ mod context;
 mod delete;
 mod dev;
 mod epoch;
+mod etcd;
 mod events;
 mod failure;
 mod files;
@@ -77,7 +78,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Verb::Tasks { verb } => tasks::run(verb, global),
         Verb::Alerts(verb) => alerts::run(verb, global),
         Verb::Score(verb) => score::run(verb, global),
-        Verb::RaiseEpoch => epoch::run(global),
+        Verb::RaiseEpoch(verb) => epoch::run(verb, global),
         Verb::Health => health::run(global),
     }
 }

@@ -6,7 +6,12 @@ use serde::Serialize;
 use switchyard_types::{FleetCounts, Generation, ListedNode, NodeState, StrategyDocument, StrategyName};
 use tokio::time::{Instant, sleep};
 
-use crate::{arguments::Global, http::Client, output, progress, runtime::block_on};
+use crate::{
+    arguments::Global,
+    http::{Client, is_passing},
+    output, progress,
+    runtime::block_on,
+};
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -79,21 +84,44 @@ pub(crate) fn run(verb: &Wait, global: &Global) -> Result<()> {
     })
 }
 
+/// What a look has shown.
+enum Look {
+    Done(Waited),
+    NotYet,
+    /// The time is over; what keeps the condition from holding.
+    Missed(String),
+}
+
+/// An error that passes is waited out: a server that is started again, or hands its office on, is no reason to give up.
 async fn wait(verb: &Wait, client: &Client) -> Result<Waited> {
     let deadline = Instant::now() + verb.timeout;
     loop {
-        let strategy = client.strategy(&verb.name).await?;
-        let fleet = strategy.status.as_ref().and_then(|status| status.fleet);
-        if let Some(fleet) = fleet.filter(|fleet| verb.condition.holds(*fleet)) {
-            let generation = strategy.status.map(|status| status.generation);
-            return Ok(Waited { name: strategy.name, generation, fleet });
-        }
-        if Instant::now() >= deadline {
-            let nodes = client.listed_nodes().await?;
-            bail!("{}", missing(&strategy, fleet, verb.condition, &nodes));
+        match look(verb, client, deadline).await {
+            Ok(Look::Done(waited)) => return Ok(waited),
+            Ok(Look::Missed(why)) => bail!("{why}"),
+            Ok(Look::NotYet) => {}
+            Err(error) if !is_passing(&error) => return Err(error),
+            Err(error) if Instant::now() >= deadline => {
+                return Err(error.context(format!("it is not known whether {} is active", verb.name)));
+            }
+            Err(_) => {}
         }
         sleep(LOOK_EVERY.min(deadline.saturating_duration_since(Instant::now()))).await;
     }
+}
+
+async fn look(verb: &Wait, client: &Client, deadline: Instant) -> Result<Look> {
+    let strategy = client.strategy(&verb.name).await?;
+    let fleet = strategy.status.as_ref().and_then(|status| status.fleet);
+    if let Some(fleet) = fleet.filter(|fleet| verb.condition.holds(*fleet)) {
+        let generation = strategy.status.map(|status| status.generation);
+        return Ok(Look::Done(Waited { name: strategy.name, generation, fleet }));
+    }
+    if Instant::now() < deadline {
+        return Ok(Look::NotYet);
+    }
+    let nodes = client.listed_nodes().await?;
+    Ok(Look::Missed(missing(&strategy, fleet, verb.condition, &nodes)))
 }
 
 /// What keeps the condition from holding.

@@ -72,6 +72,8 @@ fn a_new_plugin_is_built_checked_pushed_applied_and_decides() {
 
 /// A mistake names file, key, value and what would be right, and changes nothing.
 fn refused(scratch: &Scratch, manifest: &str) {
+    // How far the node is with it is part of what is shown, and stays so from here on.
+    scratch.json(&["wait", "strategy", "my-cache", "--timeout", "2m"]);
     let before = scratch.json(&["get", "strategies"]);
     let text = std::fs::read_to_string(scratch.path(manifest)).unwrap();
     let check = |text: &str, expected: &str| {

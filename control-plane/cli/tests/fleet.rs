@@ -80,12 +80,16 @@ fn a_strategy_is_waited_for_and_what_happened_is_told() {
     let flipped: Value = serde_json::from_str(&events.until("flipped", |line| line.contains("flipped"))).unwrap();
     assert_eq!((&flipped["node"], &flipped["strategy"]), (&json!(node), &json!("sessions")));
     strategies.until("the strategy", |line| line.starts_with("added") && line.contains("sessions"));
+    strategies.until("how far it is", |line| line.starts_with("modified") && line.contains("1/1"));
     nodes.until("the flip", |line| line.contains("sessions@0.1"));
     wait_for("the events", || {
         let listed = scratch.json(&["events", "--node", &node]);
         let kinds: Vec<_> = listed.as_array().unwrap().iter().map(|event| event["kind"].as_str().unwrap()).collect();
         ["started", "flipped", "healthy"].iter().all(|kind| kinds.contains(kind)).then_some(())
     });
+    let mistyped = scratch.run(&["events", "--kind", "start"]);
+    assert_eq!((mistyped.status, mistyped.stdout.as_str()), (1, ""));
+    assert!(mistyped.stderr.contains("no kind \"start\" of events: expected one of started,"), "{}", mistyped.stderr);
     let text = scratch.run(&["events", "--kind", "started"]).stdout;
     assert!(text.starts_with("AT") && text.contains(&node) && text.lines().count() == 2, "{text}");
 
@@ -119,6 +123,46 @@ fn what_is_waited_for_in_vain_is_told() {
     assert!(far.stderr.contains("no node should run sessions: none matches it"), "{}", far.stderr);
     let wrong = scratch.run(&["wait", "strategy", "sessions", "--for=ready"]);
     assert!(wrong.status == 2 && wrong.stderr.contains("expected active"), "{}", wrong.stderr);
+}
+
+#[test]
+fn a_watch_keeps_to_one_name_and_a_wait_waits_out_what_passes() {
+    let scratch = Scratch::new();
+    let dev = dev(&scratch);
+    scratch.write(
+        "aaa.yaml",
+        &MANIFEST
+            .replace("sessions", "aaa")
+            .replace("kind: caching", "priority: 1, selector: { region: mars }, kind: caching"),
+    );
+    for manifest in ["aaa.yaml", "sessions.yaml"] {
+        let applied = scratch.run(&["apply", "-f", manifest]);
+        assert_eq!(applied.status, 0, "{}", applied.stderr);
+    }
+    let watched = Lines::of(&scratch, &["get", "strategies", "sessions", "--watch", "-o", "json"]);
+    let first: Value = serde_json::from_str(&watched.until("any line", |_| true)).unwrap();
+    assert_eq!((&first["type"], &first["object"]["name"]), (&json!("ADDED"), &json!("sessions")));
+
+    drop(dev);
+    let waited = scratch.run(&["wait", "strategy", "sessions", "--timeout", "1s"]);
+    assert_eq!((waited.status, waited.stdout.as_str()), (1, ""));
+    let expected = "it is not known whether sessions is active: the server http://127.0.0.1:";
+    assert!(waited.stderr.contains(expected) && waited.stderr.contains("cannot be reached"), "{}", waited.stderr);
+}
+
+#[test]
+fn an_epoch_is_raised_to_where_nodes_are() {
+    let scratch = Scratch::new();
+    let _dev = dev(&scratch);
+    assert_eq!(scratch.run(&["apply", "-f", "sessions.yaml"]).status, 0);
+    let epoch = |arguments: &[&str]| scratch.json(&[&["raise-epoch"], arguments].concat());
+    assert_eq!(epoch(&["--to", "57"]), json!({"epoch": 57, "counter": 1}));
+    assert_eq!(epoch(&[])["epoch"], 58);
+    assert_eq!(epoch(&["--to", "3"])["epoch"], 59, "never back");
+    let waited = scratch.json(&["wait", "strategy", "sessions", "--timeout", "2m"]);
+    assert_eq!(waited["fleet"]["active"], 1, "the node follows there");
+    let far = scratch.run(&["raise-epoch", "--to", "4000000000"]);
+    assert!(far.status == 1 && far.stderr.contains("at most 1000000000"), "{}", far.stderr);
 }
 
 #[test]

@@ -221,7 +221,8 @@ async fn a_full_etcd_is_told_and_recovers_without_restarts() {
     assert_eq!((served.errors, served.first_error), (0, None));
 }
 
-/// F10: the history of the store is the judge of what was done how often.
+/// F10: the history of the store is the judge of what was done how often. When the first leader goes on, the loss is noted already,
+/// so this does not show that its own note would be refused: that does a test beside the leader's duties.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_was_paused_does_nothing_twice() {
     let fleet = Fleet::start(1, 2).await.unwrap();
@@ -339,13 +340,11 @@ async fn a_server_with_another_key_is_refused_and_a_node_follows_no_other_fleet(
 
     let node = fleet.start_node("node", Follows::Servers, &[]).unwrap();
     node.kill().unwrap();
-    let other = format!("ed25519:{}", "20".repeat(32));
+    // A key that is one: it is that of the other server, which has told it above.
+    let other = said.stderr.split_whitespace().find(|word| word.starts_with("ed25519:")).unwrap().to_owned();
     let said = Process::start(&fleet.folder().join("node"), &{
         fleet.node_arguments("node", Follows::Servers, &["--trust", &other]).unwrap()
     });
     let error = format!("{:#}", said.unwrap_err());
-    assert!(
-        error.contains("is not the public key") || error.contains("this node trusts the servers with the key"),
-        "{error}"
-    );
+    assert!(error.contains("this node trusts the servers with the key"), "{error}");
 }

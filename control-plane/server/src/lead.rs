@@ -1,7 +1,7 @@
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+
+use crate::clock::unix_ms;
 
 /// The server that leads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ impl Lead {
     /// Of a server that has no others beside it. Its term is the time of its start, in milliseconds since 1970: started again, it
     /// has forgotten what it was told before.
     pub(crate) fn alone() -> Self {
-        let term = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        let term = unix_ms();
         let leader = Leader { server: String::new(), url: String::new(), term };
         // A receiver keeps its last value when the sender is gone.
         Self { own: String::new(), leader: watch::channel(Some(leader)).1 }

@@ -37,8 +37,9 @@ const LISTS_PER_SECOND_MAX: u32 = 50;
 /// How long requests that have begun are waited for when the server stops.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// The admin API over a store. Holds no state of its own beside compiled plugins: any number of servers may share one
-/// store.
+/// The admin API over a store, which any number of servers may share. What is wanted is there alone. A server itself holds what can be
+/// had again: plugins, which its peers have too; what the store told last; and, while it leads, what nodes have told, which they
+/// tell the next leader again.
 pub struct Server {
     app: App,
     membership: Option<Membership>,
@@ -55,15 +56,16 @@ impl Server {
         key: ServerKey,
     ) -> Self {
         let (trust, peer_token) = (key.trust(), key.peer_token());
-        let peers = Peers::new(Arc::clone(&store), peer_token.clone());
+        let record = config.advertise.clone().map(ServerRecord::new);
+        let peers = Peers::new(Arc::clone(&store), &key, record.as_ref().map(|record| record.id.clone()));
         let blobs = Blobs::new(blobs, peers);
         let workshop = Arc::new(Workshop::new(host, blobs.clone()));
         let registry =
             Arc::new(Registry::new(Arc::clone(&store), blobs.clone(), Arc::clone(&workshop), config.plugins_max));
-        let desired = Arc::new(Desired::new(Arc::clone(&store), DesiredWriter::new(Arc::clone(&store), key)));
-        let (membership, lead) = match &config.advertise {
-            Some(url) => {
-                let (membership, lead) = Membership::new(Arc::clone(&store), ServerRecord::new(url.clone()));
+        let desired = Arc::new(Desired::new(Arc::clone(&store), DesiredWriter::new(Arc::clone(&store), key.clone())));
+        let (membership, lead) = match record {
+            Some(record) => {
+                let (membership, lead) = Membership::new(Arc::clone(&store), record, key);
                 (Some(membership), lead)
             }
             None => (None, Lead::alone()),
@@ -79,9 +81,9 @@ impl Server {
             relay: RelayStore::new(Arc::clone(&store), keyspace::DESIRED),
             lead,
             lists: Pace::new(LISTS_PER_SECOND_MAX),
-            tokens: Tokens::new(&peer_token),
+            tokens: Tokens::new(&peer_token, trust),
             trust,
-            forwarder: Forwarder::default(),
+            forwarder: Forwarder::new(peer_token),
             reports: Arc::new(Reports::default()),
             streams: Streams::new(stopping.clone()),
             stopping,

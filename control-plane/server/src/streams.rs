@@ -23,9 +23,12 @@ pub(crate) struct Streams {
 
 /// The right to one of them.
 pub(crate) struct Place {
-    permit: OwnedSemaphorePermit,
+    permit: Share,
     stop: CancellationToken,
 }
+
+/// Keeps a place taken for as long as any of it lives.
+pub(crate) type Share = Arc<OwnedSemaphorePermit>;
 
 impl Streams {
     /// None is open yet; `stop` ends them all.
@@ -39,11 +42,16 @@ impl Streams {
             let message = format!("{STREAMS_MAX} watches are open, which is the most; try again in a moment");
             Problem::new(ErrorCode::Busy, message)
         })?;
-        Ok(Place { permit, stop: self.stop.clone() })
+        Ok(Place { permit: Arc::new(permit), stop: self.stop.clone() })
     }
 }
 
 impl Place {
+    /// For a task that works for the answer: the answer may be gone before the task has noticed.
+    pub(crate) fn share(&self) -> Share {
+        Arc::clone(&self.permit)
+    }
+
     /// These pieces, until they or the server end. An error breaks the answer off.
     pub(crate) fn body<E>(self, pieces: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> Body
     where

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::Value;
 use switchyard_host::{Host, HostError, Plugin};
-use switchyard_types::{Digest, Limits, PluginManifest, Stage};
+use switchyard_types::{Digest, ErrorCode, Limits, PluginManifest, Stage};
 use tokio::task::spawn_blocking;
 
 use crate::{gate::Gate, problem::Problem, schema::ConfigurationSchema};
@@ -86,7 +86,10 @@ impl Workshop {
         if let Some(tool) = self.kept(digest) {
             return Ok(tool);
         }
-        let bytes = self.blobs.get(&digest).await.map_err(Problem::internal)?;
+        let bytes = self.blobs.get(&digest).await.map_err(|problem| match problem.public.code {
+            ErrorCode::Busy => problem,
+            _ => Problem::internal(problem.public),
+        })?;
         let host = self.host.clone();
         let tool = self.blocking(move || Tool::load(&host, &bytes).map(Arc::new)).await?;
         self.keep(Arc::clone(&tool));

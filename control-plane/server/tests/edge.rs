@@ -60,10 +60,12 @@ async fn everything_but_health_needs_the_token() {
     };
     for (method, path) in ROUTES.into_iter().filter(|(_, path)| *path != "/v1/health") {
         let answer = ask(method, path, None).await;
-        answer.is_error(401, "unauthenticated", "the admin token is missing");
+        answer.is_error(401, "unauthenticated", "admin token is missing");
         assert!(answer.headers[header::WWW_AUTHENTICATE].to_str().unwrap().starts_with("Bearer"));
     }
     ask("get", "/v1/health", None).await.is(200);
+    // A node is told of the token that it can have.
+    ask("get", "/v1/join", None).await.is_error(401, "unauthenticated", "the node or admin token is missing");
     let other = format!("Bearer swy_{}", "0".repeat(64));
     for wrong in [other.as_str(), "Bearer ", "Bearer x", &format!("Bearer {}x", rig.token)] {
         ask("get", "/v1/plugins", Some(wrong)).await.is_error(401, "unauthenticated", "not the one of this server");
@@ -72,7 +74,7 @@ async fn everything_but_health_needs_the_token() {
     ask("get", "/v1/plugins", Some("Basic eDp5")).await.is_error(401, "unauthenticated", "not of the form");
     ask("get", "/v1/plugins", Some(&format!("bearer {}", rig.token))).await.is(200);
 
-    let new = token::rotate(&rig.store, token::Role::Admin).await.unwrap();
+    let new = token::rotate(&rig.store, &rig.key, token::StoredRole::Admin).await.unwrap();
     rig.get("/v1/plugins").await.is_error(401, "unauthenticated", "not the one of this server");
     ask("get", "/v1/plugins", Some(&format!("Bearer {}", new.as_str()))).await.is(200);
 }
@@ -99,7 +101,7 @@ async fn health_tells_the_version_and_the_revision() {
     let health = rig.get("/v1/health").await;
     let revision = health.is(200)["revision"].as_u64().unwrap();
     assert_eq!(health.body, json!({"status": "ok", "version": "0.1.0", "store": "ok", "revision": revision}));
-    token::rotate(&rig.store, token::Role::Admin).await.unwrap();
+    token::rotate(&rig.store, &rig.key, token::StoredRole::Admin).await.unwrap();
     assert_eq!(rig.get("/v1/health").await.is(200)["revision"], revision + 1);
 }
 
@@ -147,7 +149,9 @@ async fn every_route_is_in_the_document() {
             assert!(operations.insert(operation["operationId"].as_str().unwrap()), "{operation}");
             assert!(operation["responses"].as_object().unwrap().keys().any(|status| status.starts_with('2')));
             let guarded = path != "/v1/health";
-            assert_eq!(operation["responses"].get("401").is_some(), guarded, "{method} {path}");
+            for status in ["401", "403"] {
+                assert_eq!(operation["responses"].get(status).is_some(), guarded, "{method} {path} {status}");
+            }
         }
     }
     assert_eq!(found, ROUTES.map(|(method, path)| (method.to_owned(), path.to_owned())).into());

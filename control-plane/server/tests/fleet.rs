@@ -142,16 +142,11 @@ async fn nodes_can_be_watched() {
     let alive = lease(&rig).await;
     join(&rig, "node-a", alive, json!([])).await;
     let mut lines = server.lines("/v1/nodes?watch=1").await;
+    // Two keys make a node, and it is told once of one change.
     let next = async |lines: &mut support::Lines, kind: &str, node: &str, state: Value| {
-        // Two keys make a node: it may be told twice of one change.
-        loop {
-            let line = lines.news().await.unwrap();
-            let object = &line["object"];
-            if (line["type"] == kind, &object["node"], &object["status"]) == (true, &json!(node), &state) {
-                return;
-            }
-            assert_eq!(line["type"], "MODIFIED", "{kind} {node} {state}: {line}");
-        }
+        let line = lines.news().await.unwrap();
+        let object = &line["object"];
+        assert_eq!((&line["type"], &object["node"], &object["status"]), (&json!(kind), &json!(node), &state), "{line}");
     };
     next(&mut lines, "ADDED", "node-a", json!("reporting")).await;
     let other = lease(&rig).await;
@@ -162,5 +157,43 @@ async fn nodes_can_be_watched() {
     let gone = Operation::delete(keyspace::node(&id("node-b")));
     rig.store.txn(Transaction { preconditions: vec![], operations: vec![gone] }).await.unwrap();
     next(&mut lines, "DELETED", "node-b", Value::Null).await;
+
+    // From a version on nothing is known of who reports: it is looked up where it matters.
+    let (_, list) = server.get("/v1/nodes").await;
+    let mut later = server.lines(&format!("/v1/nodes?watch=1&resourceVersion={}", list["resourceVersion"])).await;
+    rig.write(&[(keyspace::node(&id("node-a")), record("node-a", None))]).await;
+    next(&mut later, "ADDED", "node-a", json!("reporting")).await;
+    rig.store.revoke(alive).await.unwrap();
+    next(&mut later, "MODIFIED", "node-a", json!("unknown")).await;
+    next(&mut lines, "MODIFIED", "node-a", json!("unknown")).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_of_strategies_tells_how_far_the_nodes_are() {
+    let rig = Rig::new().await;
+    rig.publish(&PluginText::default()).await.is(201);
+    let created = rig.put(&strategy("sessions", "plain@0.1.0")).await;
+    let status = &created.is(201)["status"];
+    let version = json!({"strategy": "sessions", "generation": status["generation"], "digest": status["digest"]});
+    let server = rig.serve().await;
+    let alive = lease(&rig).await;
+    join(&rig, "node-a", alive, slot(&Value::Null, None)).await;
+    let mut lines = server.lines("/v1/strategies?watch=1").await;
+    let mut counted = async |expected: Value| {
+        loop {
+            let line = lines.news().await.unwrap();
+            assert_eq!(line["object"]["resourceVersion"], created.body["resourceVersion"]);
+            let fleet = &line["object"]["status"]["fleet"];
+            if json!([fleet["active"], fleet["matched"]]) == expected {
+                return line["type"].clone();
+            }
+        }
+    };
+    counted(json!([0, 1])).await;
+    join(&rig, "node-a", alive, slot(&version, None)).await;
+    assert_eq!(counted(json!([1, 1])).await, "MODIFIED");
+    join(&rig, "node-b", alive, slot(&version, None)).await;
+    assert_eq!(counted(json!([2, 2])).await, "MODIFIED");
     server.stop().await;
 }

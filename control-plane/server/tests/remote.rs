@@ -8,7 +8,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use async_trait::async_trait;
 use axum::http::{Method, header};
-use switchyard_server::token::{self, Role};
+use switchyard_server::token::{self, StoredRole};
 use switchyard_store::{
     BlobError, BlobSource, BlobStore, ConfigStore, Operation, StoreError, Transaction,
     contract::Fixture,
@@ -48,7 +48,8 @@ impl Remote {
     }
 
     async fn node_token(&self) -> String {
-        token::ensure(&self.rig.store, Role::Node).await.unwrap().unwrap().as_str().to_owned()
+        let made = token::ensure(&self.rig.store, &self.rig.key, StoredRole::Node).await;
+        made.unwrap().unwrap().as_str().to_owned()
     }
 }
 

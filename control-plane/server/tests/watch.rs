@@ -3,10 +3,12 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use axum::http::Method;
 use serde_json::{Value, json};
-use support::{Rig, Serving};
-use switchyard_store::{ConfigStore, Operation, Transaction, keyspace};
+use support::{Rig, Serving, until};
+use switchyard_store::{ConfigStore, EtcdConfig, EtcdStore, Operation, Transaction, keyspace, testing::EtcdCluster};
 
 fn route(name: &str, path: &str) -> Value {
     let spec = json!({"path_prefix": path, "backends": [{"name": "a", "address": "127.0.0.1:8081"}]});
@@ -85,5 +87,39 @@ async fn what_cannot_be_read_ends_a_watch_with_an_error() {
     let error = lines.news().await.unwrap();
     assert_eq!((&error["type"], &error["object"]["code"]), (&json!("ERROR"), &json!("internal")), "{error}");
     assert_eq!(lines.next().await, None);
+    server.stop().await;
+}
+
+/// Etcd proves nothing while nothing happens, and a client takes silence for an end.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_watch_over_etcd_says_that_it_is_there_and_ends_with_its_client() {
+    let etcd = EtcdCluster::start(1).await;
+    let store = EtcdStore::new(EtcdConfig { endpoints: etcd.addresses(), user: None }).unwrap();
+    let rig = Rig::new().await;
+    let server = rig.serve_over(Arc::new(store.clone())).await;
+    put(&server, &route("one", "/one")).await;
+    let mut lines = server.lines("/v1/routes?watch=1").await;
+    assert_eq!(short(&lines.next().await.unwrap()), ("ADDED", "one"));
+    let bookmark = lines.next().await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(lines.next().await.unwrap(), bookmark, "nothing else has happened");
+    }
+    put(&server, &route("two", "/two")).await;
+    assert_eq!(short(&lines.news().await.unwrap()), ("ADDED", "two"));
+    drop(lines);
+
+    // Watches that nobody reads any more give their places back.
+    for _ in 0..2 {
+        let mut open = Vec::new();
+        for _ in 0..128 {
+            let place = until("a place is free", async || {
+                let answer = server.request(Method::GET, "/v1/nodes?watch=1").send().await.unwrap();
+                (answer.status().as_u16() == 200).then_some(answer)
+            });
+            open.push(place.await);
+        }
+        let refused = server.request(Method::GET, "/v1/nodes?watch=1").send().await.unwrap();
+        assert_eq!(refused.status().as_u16(), 429);
+    }
     server.stop().await;
 }

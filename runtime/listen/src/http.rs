@@ -24,12 +24,15 @@ const SILENCE_MAX: Duration = Duration::from_secs(180);
 pub struct BoundedListener {
     listener: TcpListener,
     room: Arc<Semaphore>,
+    connections_max: usize,
+    is_full: bool,
 }
 
 impl BoundedListener {
     /// With room for so many, at least one.
     pub fn new(listener: TcpListener, connections_max: usize) -> Self {
-        Self { listener, room: Arc::new(Semaphore::new(connections_max.max(1))) }
+        let connections_max = connections_max.max(1);
+        Self { listener, room: Arc::new(Semaphore::new(connections_max)), connections_max, is_full: false }
     }
 }
 
@@ -38,8 +41,23 @@ impl Listener for BoundedListener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
-        // The semaphore is never closed, so this only waits.
-        let room = Arc::clone(&self.room).acquire_owned().await.ok();
+        let room = match Arc::clone(&self.room).try_acquire_owned() {
+            Ok(room) => {
+                self.is_full = false;
+                Some(room)
+            }
+            Err(_) => {
+                // Said once until there is room again: clients wait, and nobody else could tell why.
+                if !std::mem::replace(&mut self.is_full, true) {
+                    tracing::warn!(
+                        connections = self.connections_max,
+                        "no more connections are accepted: there is no room"
+                    );
+                }
+                // The semaphore is never closed, so this only waits.
+                Arc::clone(&self.room).acquire_owned().await.ok()
+            }
+        };
         let (stream, address) = Listener::accept(&mut self.listener).await;
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection is slower than it could be");

@@ -14,7 +14,7 @@ pub(crate) const CACHE_BUDGET: Budget = Budget { unit: Unit::Bytes, capacity: 25
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
     /// The data folder. The node keeps to `node/` in it: `identity.json`, `trust.json`, `cache.json`, `received.json`, `healthy.json`,
-    /// `blobs/`, `compiled/` and `lock`.
+    /// `rejected-states.json`, `reports.json`, `states/`, `blobs/`, `compiled/` and `lock`.
     pub data_dir: PathBuf,
     /// What strategies select nodes by.
     pub labels: BTreeMap<String, String>,

@@ -7,10 +7,12 @@
 
 mod declared;
 mod keys;
+mod record;
 mod seal;
 mod writer;
 
 pub use declared::{Declared, OpenError, open};
 pub use keys::{KeyError, ServerKey, TrustKey};
+pub use record::{RecordError, open_record, sign_record};
 pub use seal::{ChangeId, Seal};
 pub use writer::{DECLARED_BYTES_MAX, Decision, DesiredWriter, Edit, Present, WriteError};

@@ -161,11 +161,16 @@ impl DesiredWriter {
     /// Seals what is declared, under a new epoch: after a restore from a backup nodes that remember newer generations follow
     /// again.
     pub async fn raise_epoch<E>(&self) -> Result<Generation, WriteError<E>> {
+        self.raise_epoch_to(0).await
+    }
+
+    /// The same, to this epoch at least: where nothing in the store tells what nodes remember.
+    pub async fn raise_epoch_to<E>(&self, at_least: u32) -> Result<Generation, WriteError<E>> {
         let _turn = self.turn.lock().await;
         for _ in 0..ATTEMPTS_MAX {
             let snapshot = answer(self.store.snapshot(keyspace::DESIRED)).await?;
             let before = self.check(&snapshot)?;
-            let epoch = before.as_ref().map_or(0, |seal| seal.generation.epoch).saturating_add(1);
+            let epoch = before.as_ref().map_or(0, |seal| seal.generation.epoch).saturating_add(1).max(at_least);
             let generation = Generation { epoch, counter: before.as_ref().map_or(0, |seal| seal.generation.counter) };
             let prepared = self.seal(&snapshot, generation, before.as_ref(), Vec::new(), keyspace::SEAL)?;
             if self.commit(&prepared).await?.is_some() {

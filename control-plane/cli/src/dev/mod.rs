@@ -54,7 +54,7 @@ async fn start(verb: &Dev, global: &Global) -> Result<()> {
         token: Some(Secret(key.peer_token())),
     };
     let node = Node::start(verb.node.config()?, host, Some(upstream)).await.context("the node cannot start")?;
-    let token = token::prepare(&*store, &server_url, verb.rotate_token).await?;
+    let token = token::prepare(&*store, &key, &server_url, verb.rotate_token).await?;
     Ready::new(server_url, data, &node.handle(), token).print(global.output)?;
 
     serve(server, listener, node).await

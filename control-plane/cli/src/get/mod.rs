@@ -28,7 +28,7 @@ pub(crate) struct Get {
     what: What,
     /// Only the one of this name (plugins: a name or name@version)
     name: Option<String>,
-    /// Go on with every change, until interrupted; with -o json one object a line
+    /// Go on with every change, until interrupted; with -o json a line {type, object} for each
     #[arg(short, long)]
     watch: bool,
 }
@@ -63,14 +63,14 @@ pub(crate) fn run(verb: &Get, global: &Global) -> Result<()> {
             let named = |strategy: &StrategyDocument, name: &str| strategy.name.as_str() == name;
             let rows = if is_wide { wide::strategies(figures(&client)) } else { tables::strategies() };
             if verb.watch {
-                return watch(global, &client, "strategies", name, named, &rows);
+                return watch(global, &client, "strategies", name, &rows);
             }
             list(global, "strategy", block_on(client.strategies())?, name, named, &rows)
         }
         What::Routes => {
             let named = |route: &RouteDocument, name: &str| route.name.as_str() == name;
             if verb.watch {
-                return watch(global, &client, "routes", name, named, &tables::routes());
+                return watch(global, &client, "routes", name, &tables::routes());
             }
             list(global, "route", block_on(client.routes())?, name, named, &tables::routes())
         }
@@ -78,7 +78,7 @@ pub(crate) fn run(verb: &Get, global: &Global) -> Result<()> {
             let named = |node: &ListedNode, name: &str| node.report.node.as_str() == name;
             let rows = if is_wide { wide::nodes() } else { tables::nodes() };
             if verb.watch {
-                return watch(global, &client, "nodes", name, named, &rows);
+                return watch(global, &client, "nodes", name, &rows);
             }
             list(global, "node", block_on(client.listed_nodes())?, name, named, &rows)
         }
@@ -118,27 +118,18 @@ fn watch<T: DeserializeOwned>(
     client: &Client,
     path: &str,
     name: Option<&str>,
-    named: impl Fn(&T, &str) -> bool,
     rows: &Rows<T>,
 ) -> Result<()> {
     let head: Vec<&str> = ["change"].into_iter().chain(rows.head.iter().copied()).collect();
     let mut rolling = Rolling::default();
     let mut shown: BTreeMap<String, Vec<Row>> = BTreeMap::new();
-    let mut show = |line: &WatchLine| -> Result<()> {
-        let Some(change) = change(line.kind) else { return Ok(()) };
-        let key = ["name", "node"].into_iter().find_map(|key| line.object.get(key)).and_then(Value::as_str);
-        let key = key.unwrap_or_default().to_owned();
+    let mut show = |line: &WatchLine, change: &str| -> Result<()> {
+        let key = key(line).to_owned();
         // What is gone has nothing left but its name.
         let Ok(object) = serde_json::from_value::<T>(line.object.clone()) else {
             shown.remove(&key);
-            if name.is_some_and(|name| key != name) {
-                return Ok(());
-            }
             return output::line(&rolling.row(&[change.to_owned(), key]));
         };
-        if name.is_some_and(|name| !named(&object, name)) {
-            return Ok(());
-        }
         let now = (rows.of)(&object);
         let before = shown.insert(key, now.clone()).unwrap_or_default();
         let mut news = now.into_iter().filter(|row| !before.contains(row));
@@ -148,11 +139,21 @@ fn watch<T: DeserializeOwned>(
         let head: Vec<String> = head.iter().map(|name| name.to_uppercase()).collect();
         output::line(&Rolling::default().row(&head))?;
     }
-    block_on(client.follow(Follow::from_version(path), |line| match global.output {
-        Format::Json if change(line.kind).is_none() => Ok(()),
-        Format::Json => output::line(&serde_json::to_string(line)?),
-        Format::Table | Format::Wide => show(line),
+    block_on(client.follow(Follow::from_version(path), |line| {
+        let Some(change) = change(line.kind).filter(|_| name.is_none_or(|name| key(line) == name)) else {
+            return Ok(());
+        };
+        match global.output {
+            Format::Json => output::line(&serde_json::to_string(line)?),
+            Format::Table | Format::Wide => show(line, change),
+        }
     }))
+}
+
+/// What the object is called, also when it is gone.
+fn key(line: &WatchLine) -> &str {
+    let key = ["name", "node"].into_iter().find_map(|key| line.object.get(key)).and_then(Value::as_str);
+    key.unwrap_or_default()
 }
 
 /// None: it is no change.

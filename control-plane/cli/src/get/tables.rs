@@ -114,8 +114,12 @@ fn slot(slot: &SlotStatus) -> Vec<String> {
 
 /// Where it failed, why, and whether it is tried again.
 fn told(failure: &SlotFailure) -> String {
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-    format!("{}: {}; {}", failure.failure.stage, failure.failure.reason, failure.outlook(now_ms))
+    format!("{}: {}; {}", failure.failure.stage, failure.failure.reason, failure.outlook(now_unix_ms()))
+}
+
+/// By this machine's clock, beside those of the nodes: for display.
+pub(super) fn now_unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 /// In the columns of a slot: what a gateway has taken has nothing more to show.

@@ -1,6 +1,7 @@
-use switchyard_types::{HookReport, ListedNode, NodeState, SlotStatus, StrategyDocument};
+use switchyard_types::{FleetCounts, HookReport, ListedNode, NodeState, SlotStaging, SlotStatus, StrategyDocument};
 
-use super::tables::{self, Rows, strategy_row, version};
+use super::tables::{self, Rows, now_unix_ms, strategy_row, version};
+use crate::table::age;
 
 /// A strategy with what its nodes make of it and what its hooks did over the last minute, one row a hook.
 pub(super) fn strategies(figures: Vec<HookReport>) -> Rows<StrategyDocument> {
@@ -27,8 +28,11 @@ pub(super) fn strategies(figures: Vec<HookReport>) -> Rows<StrategyDocument> {
         &["priority", "active", "staging", "failed", "unknown", "calls/s", "failures", "fallbacks", "p50", "p99"];
     let rows = move |strategy: &StrategyDocument| {
         let status = strategy.status.as_ref();
-        let fleet = status.and_then(|status| status.fleet).unwrap_or_default();
-        let counts = [fleet.staging, fleet.failed, fleet.unknown].map(|count| count.to_string()).to_vec();
+        let fleet = status.and_then(|status| status.fleet);
+        // What nobody has counted is not nought.
+        let counts =
+            [|fleet: FleetCounts| fleet.staging, |fleet: FleetCounts| fleet.failed, |fleet: FleetCounts| fleet.unknown];
+        let counts = counts.map(|count| fleet.map(|fleet| count(fleet).to_string()).unwrap_or_default()).to_vec();
         let head = [strategy_row(strategy), counts].concat();
         let is_its = |report: &&HookReport| {
             report.version.as_ref().is_some_and(|version| {
@@ -100,16 +104,22 @@ pub(super) fn nodes() -> Rows<ListedNode> {
 
 fn slot(slot: &SlotStatus) -> Vec<String> {
     let flip = slot.flip_ms.map(|ms| format!("{ms:.3} ms")).unwrap_or_default();
-    vec![version(&slot.staged), slot.flips.to_string(), flip, stages(slot)]
+    vec![version(&slot.staged), slot.flips.to_string(), flip, stages(slot, now_unix_ms())]
 }
 
-/// Each stage of the last staging with its duration, the longest first, and where the last failure was.
-fn stages(slot: &SlotStatus) -> String {
+/// What is being staged now, each stage of the last staging with its duration, the longest first, and where the last failure was and
+/// after how long.
+fn stages(slot: &SlotStatus, now_unix_ms: u64) -> String {
     let mut stages: Vec<_> = slot.staging_ms.iter().collect();
     stages.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-    let mut shown: Vec<_> = stages.iter().map(|(stage, ms)| format!("{stage} {ms:.1} ms")).collect();
+    let now = slot.staging.as_ref().map(|SlotStaging { version: of, stage, since_unix_ms }| {
+        format!("{stage} of {} for {}", version(&Some(of.clone())), age(now_unix_ms.saturating_sub(*since_unix_ms)))
+    });
+    let mut shown: Vec<_> = now.into_iter().collect();
+    shown.extend(stages.iter().map(|(stage, ms)| format!("{stage} {ms:.1} ms")));
     if let Some(failure) = &slot.last_failure {
-        shown.push(format!("{} refused {}", failure.failure.stage, version(&Some(failure.version.clone()))));
+        let took = failure.took_ms.map(|ms| format!(" after {ms:.1} ms")).unwrap_or_default();
+        shown.push(format!("{} refused {}{took}", failure.failure.stage, version(&Some(failure.version.clone()))));
     }
     shown.join(", ")
 }
@@ -126,7 +136,9 @@ mod tests {
                              "digest": format!("sha256:{}", "0".repeat(64))});
         let slot = json!({"slot": {"kind": "caching"}, "received": version, "staged": version, "active": version,
                           "last_healthy": null, "plugin": null, "flip_ms": 0.25, "flips": 2,
-                          "last_failure": {"version": version, "stage": "link", "reason": "r\u{1b}[31m", "at_unix_ms": 1},
+                          "last_failure": {"version": version, "stage": "link", "reason": "r\u{1b}[31m", "at_unix_ms": 1,
+                                           "took_ms": 7.25},
+                          "staging": {"version": version, "stage": "compile", "since_unix_ms": u64::MAX},
                           "staging_ms": {"fetch": 1.0, "compile": 50.0}, "shards": {"shards": 1, "quarantined": 0,
                           "memory_bytes": 0, "victims_unknown": 0, "fallback_evictions": 0}});
         let route = json!({"name": "shop", "received": null, "active": null, "failure": null});
@@ -139,7 +151,7 @@ mod tests {
         let nodes = nodes();
         let rows = (nodes.of)(&node);
         assert!(rows.len() == 2 && rows.iter().all(|row| row.len() == nodes.head.len()), "{rows:?}");
-        assert!(rows[0].contains(&"compile 50.0 ms, fetch 1.0 ms, link refused sessions@0.1".to_owned()), "{rows:?}");
+        assert!(rows[0].contains(&"compile of sessions@0.1 for 0s, compile 50.0 ms, fetch 1.0 ms, link refused sessions@0.1 after 7.2 ms".to_owned()), "{rows:?}");
         assert!(rows[0][0].ends_with("(unknown)"));
 
         let strategy: StrategyDocument = serde_json::from_value(json!({
@@ -154,7 +166,10 @@ mod tests {
             let strategies = strategies(figures);
             let rows = (strategies.of)(&strategy);
             assert!(rows.len() == 1 && rows[0].len() == strategies.head.len(), "{rows:?}");
-            assert_eq!(rows[0][6], "2/3");
+            assert_eq!((rows[0][6].as_str(), &rows[0][8..11]), ("2/3", &["0", "1", "0"].map(str::to_owned)[..]));
+            let mut uncounted = strategy.clone();
+            uncounted.status.as_mut().unwrap().fleet = None;
+            assert_eq!((strategies.of)(&uncounted)[0][8..11], ["", "", ""], "nobody has counted");
         }
         assert_eq!([999, 1_500, 2_500_000].map(duration), ["999 ns", "1.5 µs", "2.5 ms"]);
     }

@@ -98,9 +98,9 @@ impl Client {
         self.list("nodes").await
     }
 
-    /// Seals what is declared under a new epoch.
-    pub(crate) async fn raise_epoch(&self) -> Result<Generation> {
-        self.json(self.request(Method::POST, "epoch")).await
+    /// Seals what is declared under a new epoch: the next, or this one at least.
+    pub(crate) async fn raise_epoch(&self, to: Option<u32>) -> Result<Generation> {
+        self.json(self.request(Method::POST, "epoch").query(&[("to", to)])).await
     }
 
     /// The nodes that report.

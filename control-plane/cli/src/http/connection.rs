@@ -89,7 +89,8 @@ fn pick(
     flag.or_else(|| variable.map(|value| (value, Source::Environment(variable_name))))
 }
 
-fn normal(server: &str) -> &str {
+/// An address of a server, to which paths are added.
+pub(crate) fn normal(server: &str) -> &str {
     server.trim_end_matches('/')
 }
 

@@ -90,7 +90,7 @@ impl Client {
 }
 
 /// Whether the same may succeed later: the server does not answer, or says so itself.
-fn is_passing(error: &anyhow::Error) -> bool {
+pub(crate) fn is_passing(error: &anyhow::Error) -> bool {
     code(error).is_none_or(|code| matches!(code, ErrorCode::Unavailable | ErrorCode::Busy | ErrorCode::Expired))
 }
 

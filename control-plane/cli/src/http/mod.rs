@@ -5,4 +5,5 @@ mod connection;
 mod follow;
 
 pub(crate) use client::{Client, Put};
-pub(crate) use follow::Follow;
+pub(crate) use connection::normal;
+pub(crate) use follow::{Follow, is_passing};

@@ -13,7 +13,7 @@ use switchyard_store::{
 use switchyard_sync::TrustKey;
 use switchyard_types::ApiError;
 
-use crate::secret;
+use crate::{etcd::EtcdUserArguments, http::normal, secret};
 
 /// How long one server may take to say who it is.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
@@ -32,6 +32,8 @@ pub(crate) struct JoinArguments {
     /// it follows through the servers
     #[arg(long, value_name = "ADDRESS", requires = "servers")]
     etcd: Vec<String>,
+    #[command(flatten)]
+    etcd_user: EtcdUserArguments,
     /// The public key of the fleet's servers, as they show it; without it the node takes the key that the first server gives
     /// it, and no other afterwards
     #[arg(long, value_name = "KEY", requires = "servers")]
@@ -57,7 +59,7 @@ impl JoinArguments {
         let store: Arc<dyn ConfigStore> = if self.etcd.is_empty() {
             Arc::new(RemoteStore::new(Arc::clone(&servers), token.clone())?)
         } else {
-            Arc::new(EtcdStore::new(EtcdConfig { endpoints: self.etcd.clone(), user: None })?)
+            Arc::new(EtcdStore::new(EtcdConfig { endpoints: self.etcd.clone(), user: self.etcd_user.read()? })?)
         };
         let blobs = Arc::new(RemoteBlobs::new(servers, token.clone())?);
         let (servers, token) = (self.servers.clone(), Some(Secret(token)));
@@ -90,7 +92,7 @@ async fn ask(servers: &[String], token: &str) -> Result<TrustKey> {
     let http = Client::builder().timeout(ANSWER_MAX).redirect(reqwest::redirect::Policy::none()).no_proxy().build()?;
     let mut failures = Vec::new();
     for server in servers {
-        let server = server.trim_end_matches('/');
+        let server = normal(server);
         match ask_one(&http, server, token).await {
             Ok(trust) => return Ok(trust),
             Err(error) => failures.push(format!("{server}: {error:#}")),

@@ -6,16 +6,16 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use switchyard_server::{
-    Server, ServerConfig, key,
-    token::{Role, ensure, rotate},
-};
-use switchyard_store::{BlobStore, ConfigStore, EmbeddedStore, EtcdConfig, EtcdStore, EtcdUser};
+use switchyard_server::{Server, ServerConfig, key, token::StoredRole};
+use switchyard_store::{BlobStore, ConfigStore, EmbeddedStore, EtcdConfig, EtcdStore};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::ready::Ready;
-use crate::{arguments::Global, compile, failure::UsageError, runtime::block_on, secret, shutdown, token};
+use crate::{
+    arguments::Global, compile, etcd::EtcdUserArguments, failure::UsageError, http::normal, runtime::block_on,
+    shutdown, token,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct ServerVerb {
@@ -32,12 +32,8 @@ pub(crate) struct ServerVerb {
     /// a file of this server alone
     #[arg(long, value_name = "ADDRESS")]
     etcd: Vec<String>,
-    /// The user of etcd, where it wants to know
-    #[arg(long, value_name = "NAME", requires = "etcd_password_file")]
-    etcd_user: Option<String>,
-    /// The file whose first line is that user's password
-    #[arg(long, value_name = "FILE", requires = "etcd_user")]
-    etcd_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    etcd_user: EtcdUserArguments,
     /// Make a new admin token; the old one is no longer taken
     #[arg(long)]
     rotate_token: bool,
@@ -64,11 +60,9 @@ async fn start(verb: &ServerVerb, global: &Global) -> Result<()> {
     let advertise = Some(verb.advertised(&url)?);
     let config = ServerConfig { advertise, ..ServerConfig::default() };
     let server = Server::new(config, Arc::clone(&store), blobs, host, key.clone());
-    let node_token = match verb.rotate_node_token {
-        true => Some(rotate(&*store, Role::Node).await?),
-        false => ensure(&*store, Role::Node).await?,
-    };
-    let admin = token::prepare(&*store, &url, verb.rotate_token).await?;
+    let rotated = verb.rotate_node_token;
+    let node_token = token::made(&*store, &key, StoredRole::Node, rotated, "--rotate-node-token").await?;
+    let admin = token::prepare(&*store, &key, &url, verb.rotate_token).await?;
     Ready::new(url, verb, key.trust(), admin, node_token).print(global.output)?;
 
     let stop = CancellationToken::new();
@@ -93,19 +87,14 @@ impl ServerVerb {
             let store = EmbeddedStore::open(&path).with_context(|| format!("{} cannot be opened", path.display()))?;
             return Ok(Arc::new(store));
         }
-        let user = match (&self.etcd_user, &self.etcd_password_file) {
-            (Some(name), Some(file)) => {
-                Some(EtcdUser { name: name.clone(), password: secret::read(file, "the password of etcd")? })
-            }
-            _ => None,
-        };
-        Ok(Arc::new(EtcdStore::new(EtcdConfig { endpoints: self.etcd.clone(), user })?))
+        let (endpoints, user) = (self.etcd.clone(), self.etcd_user.read()?);
+        Ok(Arc::new(EtcdStore::new(EtcdConfig { endpoints, user })?))
     }
 
     /// An address that nobody else can reach is no use to a fleet.
     fn advertised(&self, url: &str) -> Result<String> {
         match &self.advertise {
-            Some(given) if given.starts_with("http://") => Ok(given.trim_end_matches('/').to_owned()),
+            Some(given) if given.starts_with("http://") => Ok(normal(given).to_owned()),
             Some(given) => {
                 Err(UsageError(format!("--advertise {given:?} is not valid: expected http://HOST:PORT")).into())
             }

@@ -56,6 +56,11 @@ impl Scratch {
         serde_json::from_str(&answer.stdout).unwrap()
     }
 
+    /// Starts what goes on running.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        Running::start(self.command(arguments))
+    }
+
     pub fn dev(&self, arguments: &[&str]) -> Running {
         let all = [
             "dev",

@@ -51,9 +51,9 @@ impl Desired {
         Ok(self.writer.write(decide).await?.0)
     }
 
-    /// Seals what is declared under a new epoch.
-    pub(crate) async fn raise_epoch(&self) -> Result<Generation, Problem> {
-        Ok(self.writer.raise_epoch().await?)
+    /// Seals what is declared under a new epoch, this one at least.
+    pub(crate) async fn raise_epoch(&self, at_least: u32) -> Result<Generation, Problem> {
+        Ok(self.writer.raise_epoch_to(at_least).await?)
     }
 
     pub(crate) async fn list<K: Kind>(&self, request: &PageRequest) -> Result<Page<DocumentOf<K>>, Problem> {

@@ -1,9 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use switchyard_plan::{NodeView, winners};
-use switchyard_types::{FleetCounts, NodeId, SlotStatus, SlotVersion, StrategyDocument, StrategyName};
+use switchyard_types::{FleetCounts, Generation, NodeId, SlotStatus, SlotVersion, StrategyDocument, StrategyName};
 
-use super::view::{KnownNode, KnownSlot};
+use super::view::{Known, KnownNode, KnownSlot};
 
 /// How far one node is with one strategy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,11 +14,54 @@ enum Stand {
     Unknown,
 }
 
+/// What was counted last, and of what.
+#[derive(Default)]
+pub(super) struct Counted {
+    /// Of everything that was known.
+    version: u64,
+    counts: BTreeMap<StrategyName, (Generation, FleetCounts)>,
+}
+
+impl Counted {
+    /// The counts of these strategies, if they were made of just this.
+    pub(super) fn find(&self, version: u64, of: &[StrategyDocument]) -> Option<BTreeMap<StrategyName, FleetCounts>> {
+        if self.version != version {
+            return None;
+        }
+        let found = |document: &StrategyDocument| {
+            let (of, counts) = self.counts.get(&document.name)?;
+            let generation = document.status.as_ref()?.generation;
+            (*of == generation).then(|| (document.name.clone(), *counts))
+        };
+        of.iter().map(found).collect()
+    }
+
+    pub(super) fn keep(&mut self, version: u64, of: &[StrategyDocument], counts: &BTreeMap<StrategyName, FleetCounts>) {
+        if self.version != version {
+            *self = Self { version, counts: BTreeMap::new() };
+        }
+        for document in of {
+            if let (Some(status), Some(counts)) = (&document.status, counts.get(&document.name)) {
+                self.counts.insert(document.name.clone(), (status.generation, *counts));
+            }
+        }
+    }
+}
+
+/// What the known nodes make of these strategies, which may be newer than what is known of them: only those are held against each
+/// other that claim the same slots.
+pub(super) fn counts_of(known: &Known, of: Vec<StrategyDocument>) -> BTreeMap<StrategyName, FleetCounts> {
+    let slots: BTreeSet<_> = of.iter().map(|document| document.spec.slot()).collect();
+    let names: BTreeSet<_> = of.iter().map(|document| document.name.clone()).collect();
+    let rivals = known.strategies.values();
+    let rivals = rivals.filter(|rival| !names.contains(&rival.name) && slots.contains(&rival.spec.slot())).cloned();
+    let mut counts = counts(&rivals.chain(of).collect::<Vec<_>>(), &known.nodes);
+    counts.retain(|name, _| names.contains(name));
+    counts
+}
+
 /// What these nodes make of these strategies. Pure.
-pub(super) fn counts(
-    strategies: &[StrategyDocument],
-    nodes: &BTreeMap<NodeId, KnownNode>,
-) -> BTreeMap<StrategyName, FleetCounts> {
+fn counts(strategies: &[StrategyDocument], nodes: &BTreeMap<NodeId, KnownNode>) -> BTreeMap<StrategyName, FleetCounts> {
     let none = |strategy: &StrategyDocument| (strategy.name.clone(), FleetCounts::default());
     let mut counts: BTreeMap<_, _> = strategies.iter().map(none).collect();
     for (id, node) in nodes {
@@ -110,5 +153,27 @@ mod tests {
         assert_eq!((counted[&strategies[0].name], counted[&strategies[1].name]), (all, eu));
         let nobody = counts(&strategies, &BTreeMap::new());
         assert_eq!(nobody[&strategies[0].name], FleetCounts::default());
+
+        // Whoever asks may have a newer one than the view: it is that one which counts, against the others as they are known.
+        let declared = strategies.map(|strategy| (strategy.name.clone(), strategy));
+        let [all, eu] = declared.clone().map(|(name, _)| name);
+        let known =
+            Known { version: 1, nodes: std::sync::Arc::new(nodes), strategies: std::sync::Arc::new(declared.into()) };
+        let newer = counts_of(&known, vec![strategy("all", json!({}), 4)]);
+        let staging = FleetCounts { matched: 6, active: 0, staging: 5, failed: 0, unknown: 1 };
+        assert_eq!(newer, [(all.clone(), staging)].into());
+        let elsewhere = counts_of(&known, vec![strategy("b", json!({"target": "other"}), 5)]);
+        assert!(elsewhere.len() == 1 && !elsewhere.contains_key(&eu), "{elsewhere:?}");
+    }
+
+    #[test]
+    fn what_was_counted_counts_for_that_alone() {
+        let [one, newer] = [3, 4].map(|counter| strategy("all", json!({}), counter));
+        let counts = BTreeMap::from([(one.name.clone(), FleetCounts { matched: 2, ..FleetCounts::default() })]);
+        let mut counted = Counted::default();
+        counted.keep(7, std::slice::from_ref(&one), &counts);
+        assert_eq!(counted.find(7, std::slice::from_ref(&one)), Some(counts));
+        assert_eq!(counted.find(8, std::slice::from_ref(&one)), None, "something is known meanwhile");
+        assert_eq!(counted.find(7, &[newer]), None, "of another generation");
     }
 }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use switchyard_store::{Range, Snapshot, keyspace};
+use switchyard_store::{Range, Revision, Snapshot, keyspace};
 use switchyard_types::{ListedNode, NodeId, NodeRecord, NodeStatus, Page};
 
 use super::Fleet;
@@ -13,9 +13,14 @@ use crate::{
 impl Fleet {
     /// Part of the nodes that have ever introduced themselves, with their status where it is there.
     pub(crate) async fn list(&self, request: &PageRequest) -> Result<Page<ListedNode>, Problem> {
-        let statuses = self.part(keyspace::STATUS, request).await?;
-        let records = self.part(keyspace::NODES, request).await?;
-        let resource_version = Some(statuses.revision.0);
+        Ok(self.part(request).await?.0)
+    }
+
+    /// The same, and the revision after which nothing is in it for certain.
+    pub(crate) async fn part(&self, request: &PageRequest) -> Result<(Page<ListedNode>, Revision), Problem> {
+        let statuses = self.keys(keyspace::STATUS, request).await?;
+        let records = self.keys(keyspace::NODES, request).await?;
+        let revision = statuses.revision;
         let mut nodes: BTreeMap<String, ListedNode> = BTreeMap::new();
         for (key, entry) in &records.entries {
             let record: Stored<NodeRecord> = decode(key, entry)?;
@@ -31,7 +36,8 @@ impl Fleet {
             nodes.pop_last();
             continue_token = nodes.keys().next_back().map(|last| paging::encode(last));
         }
-        Ok(Page { items: nodes.into_values().collect(), continue_token, resource_version })
+        let resource_version = Some(revision.0);
+        Ok((Page { items: nodes.into_values().collect(), continue_token, resource_version }, revision))
     }
 
     /// One node.
@@ -49,7 +55,7 @@ impl Fleet {
         Ok(record.map(|record| ListedNode::unknown(record.value)))
     }
 
-    async fn part(&self, prefix: &str, request: &PageRequest) -> Result<Snapshot, Problem> {
+    async fn keys(&self, prefix: &str, request: &PageRequest) -> Result<Snapshot, Problem> {
         let after = request.after.as_ref().map(|after| format!("{prefix}{after}"));
         // One more than is wanted tells whether this is the last page.
         Ok(self.store.list(Range { prefix, after: after.as_deref(), limit: request.limit + 1 }).await?)

@@ -1,5 +1,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
+    str::FromStr,
     sync::Arc,
     time::Duration,
 };
@@ -7,7 +8,7 @@ use std::{
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use switchyard_store::{ConfigStore, Revision, Snapshot, SnapshotWatch, Versioned, keyspace, watch_paced};
-use switchyard_types::{NodeId, NodeRecord, NodeStatus, SlotId, SlotVersion};
+use switchyard_types::{NodeId, NodeRecord, NodeStatus, SlotId, SlotVersion, StrategyDocument, StrategyName};
 use tokio::{sync::watch as channel, task::JoinHandle, time::timeout};
 
 /// How long the first answer of the store is waited for.
@@ -32,10 +33,19 @@ pub(super) struct KnownSlot {
     pub(super) failed: Option<SlotVersion>,
 }
 
-/// All nodes, as the store tells of them. It is up to [`PACE`] behind the store.
+/// What was known at one time.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Known {
+    /// Grows with everything that changes; 0: the store has not answered yet.
+    pub(super) version: u64,
+    pub(super) nodes: Arc<BTreeMap<NodeId, KnownNode>>,
+    pub(super) strategies: Arc<BTreeMap<StrategyName, StrategyDocument>>,
+}
+
+/// All nodes and strategies, as the store tells of them. It is up to [`PACE`] behind the store.
 pub(super) struct FleetView {
-    nodes: Arc<Mutex<Arc<BTreeMap<NodeId, KnownNode>>>>,
-    ready: channel::Receiver<bool>,
+    known: Arc<Mutex<Known>>,
+    version: channel::Receiver<u64>,
     task: JoinHandle<()>,
 }
 
@@ -48,55 +58,78 @@ impl Drop for FleetView {
 impl FleetView {
     /// Begins to follow them.
     pub(super) fn start(store: &Arc<dyn ConfigStore>) -> Self {
-        let nodes = Arc::new(Mutex::default());
-        let (told, ready) = channel::channel(false);
+        let known = Arc::new(Mutex::default());
+        let (told, version) = channel::channel(0);
+        let follow = |prefix| watch_paced(Arc::clone(store), prefix, None, PACE);
         let follower = Follower {
-            records: watch_paced(Arc::clone(store), keyspace::NODES, None, PACE),
-            statuses: watch_paced(Arc::clone(store), keyspace::STATUS, None, PACE),
-            nodes: Arc::clone(&nodes),
+            records: follow(keyspace::NODES),
+            statuses: follow(keyspace::STATUS),
+            strategies: follow(keyspace::STRATEGIES),
+            known: Arc::clone(&known),
             read: BTreeMap::new(),
         };
-        Self { nodes, ready, task: tokio::spawn(follower.run(told)) }
+        Self { known, version, task: tokio::spawn(follower.run(told)) }
     }
 
-    /// The nodes as they are known now; none: the store has not answered yet.
-    pub(super) async fn nodes(&self) -> Option<Arc<BTreeMap<NodeId, KnownNode>>> {
-        let mut ready = self.ready.clone();
-        timeout(READY_MAX, ready.wait_for(|ready| *ready)).await.ok()?.ok()?;
-        Some(Arc::clone(&self.nodes.lock()))
+    /// What is known now; none: the store has not answered yet.
+    pub(super) async fn known(&self) -> Option<Known> {
+        let mut version = self.version.clone();
+        timeout(READY_MAX, version.wait_for(|version| *version > 0)).await.ok()?.ok()?;
+        Some(self.known.lock().clone())
+    }
+
+    /// Moves with everything that changes.
+    pub(super) fn moves(&self) -> channel::Receiver<u64> {
+        self.version.clone()
     }
 }
 
 struct Follower {
     records: SnapshotWatch,
     statuses: SnapshotWatch,
-    nodes: Arc<Mutex<Arc<BTreeMap<NodeId, KnownNode>>>>,
+    strategies: SnapshotWatch,
+    known: Arc<Mutex<Known>>,
     /// Which version of each key has been read: in a large fleet a change concerns few of them.
     read: BTreeMap<String, Revision>,
 }
 
 impl Follower {
-    async fn run(mut self, told: channel::Sender<bool>) {
-        let (mut records, mut statuses) = (None, None);
+    async fn run(mut self, told: channel::Sender<u64>) {
+        let (mut records, mut statuses, mut strategies) = (None, None, None);
         loop {
             tokio::select! {
                 snapshot = self.records.next() => records = Some(snapshot),
                 snapshot = self.statuses.next() => statuses = Some(snapshot),
+                snapshot = self.strategies.next() => strategies = Some(snapshot),
             }
-            if let (Some(records), Some(statuses)) = (&records, &statuses) {
-                self.follow(records, statuses);
-                told.send_replace(true);
+            if let (Some(records), Some(statuses), Some(strategies)) = (&records, &statuses, &strategies) {
+                told.send_replace(self.follow(records, statuses, strategies));
             }
         }
     }
 
-    fn follow(&mut self, records: &Snapshot, statuses: &Snapshot) {
-        let mut nodes = Arc::clone(&self.nodes.lock());
-        let changed = Arc::make_mut(&mut nodes);
-        for (id, record) in self.changed::<NodeRecord>(records, keyspace::NODES) {
+    /// Takes in what has changed, and says which version of all that is.
+    fn follow(&mut self, records: &Snapshot, statuses: &Snapshot, strategies: &Snapshot) -> u64 {
+        let mut known = self.known.lock().clone();
+        self.follow_nodes(Arc::make_mut(&mut known.nodes), records, statuses);
+        let declared = Arc::make_mut(&mut known.strategies);
+        for (name, document) in self.changed::<StrategyName, StrategyDocument>(strategies, keyspace::STRATEGIES) {
+            declared.insert(name, document);
+        }
+        declared.retain(|name, _| strategies.entries.contains_key(&keyspace::strategy(name)));
+        let there = |key: &String| [records, statuses, strategies].iter().any(|all| all.entries.contains_key(key));
+        self.read.retain(|key, _| there(key));
+        known.version += 1;
+        let version = known.version;
+        *self.known.lock() = known;
+        version
+    }
+
+    fn follow_nodes(&mut self, changed: &mut BTreeMap<NodeId, KnownNode>, records: &Snapshot, statuses: &Snapshot) {
+        for (id, record) in self.changed::<NodeId, NodeRecord>(records, keyspace::NODES) {
             changed.entry(id).or_default().labels = record.labels;
         }
-        for (id, status) in self.changed::<NodeStatus>(statuses, keyspace::STATUS) {
+        for (id, status) in self.changed::<NodeId, NodeStatus>(statuses, keyspace::STATUS) {
             let node = changed.entry(id).or_default();
             node.labels = status.labels;
             node.slots = Some(status.slots.into_iter().map(Into::into).collect());
@@ -109,12 +142,10 @@ impl Follower {
             node.slots.take_if(|_| !reporting.contains(id));
             introduced.contains(id) || reporting.contains(id)
         });
-        self.read.retain(|key, _| records.entries.contains_key(key) || statuses.entries.contains_key(key));
-        *self.nodes.lock() = nodes;
     }
 
     /// What stands there in another version than was read last. What cannot be read is as it was before.
-    fn changed<T: DeserializeOwned>(&mut self, snapshot: &Snapshot, prefix: &str) -> Vec<(NodeId, T)> {
+    fn changed<K: FromStr, T: DeserializeOwned>(&mut self, snapshot: &Snapshot, prefix: &str) -> Vec<(K, T)> {
         let mut changed = Vec::new();
         for (key, Versioned { value, revision }) in &snapshot.entries {
             if self.read.insert(key.clone(), *revision) == Some(*revision) {
@@ -122,14 +153,14 @@ impl Follower {
             }
             match (id(key, prefix), serde_json::from_slice(value)) {
                 (Some(id), Ok(value)) => changed.push((id, value)),
-                (_, Err(error)) => tracing::warn!(key, %error, "what a node has written cannot be read"),
-                (None, _) => tracing::warn!(key, "this is not the key of a node"),
+                (_, Err(error)) => tracing::warn!(key, %error, "what stands in the store cannot be read"),
+                (None, _) => tracing::warn!(key, "this is not the key of anything that is known"),
             }
         }
         changed
     }
 }
 
-fn id(key: &str, prefix: &str) -> Option<NodeId> {
+fn id<K: FromStr>(key: &str, prefix: &str) -> Option<K> {
     key.strip_prefix(prefix)?.parse().ok()
 }

@@ -9,6 +9,7 @@ use switchyard_types::ErrorCode;
 use super::{
     App,
     drain::{Patience, drained},
+    forward::ASKED_BY,
 };
 use crate::{
     problem::Problem,
@@ -44,24 +45,37 @@ async fn require(
 }
 
 async fn check(app: &App, headers: &HeaderMap, roles: &[Role]) -> Result<Role, Problem> {
-    let refused = |message: &str| Problem::new(ErrorCode::Unauthenticated, message);
+    let refused = |message: String| Problem::new(ErrorCode::Unauthenticated, message);
+    let wanted = wanted(roles);
     let Some(header) = headers.get(AUTHORIZATION) else {
-        return Err(refused("the admin token is missing: send `Authorization: Bearer swy_…`"));
+        return Err(refused(format!("the {wanted} is missing: send `Authorization: Bearer swy_…`")));
     };
     let presented = header.to_str().ok().and_then(|header| header.split_once(' '));
     let presented =
         presented.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
     let Some(presented) = presented else {
-        return Err(refused("the Authorization header is not of the form `Bearer swy_…`"));
+        return Err(refused("the Authorization header is not of the form `Bearer swy_…`".to_owned()));
     };
-    match app.tokens.verify(&*app.store, presented).await {
-        Ok(Some(role)) if roles.contains(&role) => Ok(role),
-        Ok(Some(role)) => Err(Problem::new(
-            ErrorCode::Forbidden,
-            format_args!("the {role} token may not do this: use the admin token"),
-        )),
-        Ok(None) => Err(refused("the admin token is not the one of this server: pass the current one")),
-        Err(token::TokenError::Store(error)) => Err(error.into()),
-        Err(error) => Err(Problem::internal(error)),
+    let role = match app.tokens.verify(&*app.store, presented).await {
+        // Another server has seen the token of whoever asks, and does not show it around.
+        Ok(Some(Role::Peer)) => asked_by(headers).unwrap_or(Role::Peer),
+        Ok(Some(role)) => role,
+        Ok(None) => return Err(refused(format!("the {wanted} is not the one of this server: pass the current one"))),
+        Err(token::TokenError::Store(error)) => return Err(error.into()),
+        Err(error) => return Err(Problem::internal(error)),
+    };
+    if roles.contains(&role) {
+        return Ok(role);
     }
+    Err(Problem::new(ErrorCode::Forbidden, format_args!("the {role} token may not do this: use the {wanted}")))
+}
+
+/// What a person is told to send: no person has the token of a server.
+fn wanted(roles: &[Role]) -> &'static str {
+    if roles.contains(&Role::Node) { "node or admin token" } else { "admin token" }
+}
+
+fn asked_by(headers: &HeaderMap) -> Option<Role> {
+    let told = headers.get(ASKED_BY)?;
+    Role::ALL.into_iter().find(|role| told == role.as_str())
 }

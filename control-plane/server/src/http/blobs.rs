@@ -19,8 +19,10 @@ use crate::{problem::Problem, token::Role};
          content_type = "application/wasm", body = Vec<u8>),
         (status = 400, description = "Not a digest", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 403, description = "The token is another than the one that this takes", body = ErrorAnswer),
         (status = 416, description = "The offset is at or behind the end", body = ErrorAnswer),
         (status = 404, description = "Nothing of this digest was published", body = ErrorAnswer),
+        (status = 429, description = "Too many different plugins are being sent at once", body = ErrorAnswer),
         (status = 500, description = "The bytes are damaged; the log has the cause", body = ErrorAnswer),
     ),
 )]

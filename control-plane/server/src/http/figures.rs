@@ -28,6 +28,7 @@ pub(super) struct FiguresQuery {
         (status = 200, description = "The figures", body = schemas::PageOf<schemas::HookReport>),
         (status = 400, description = "The query is not valid", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 403, description = "The token is another than the one that this takes", body = ErrorAnswer),
         (status = 503, description = "No server leads, or the one that does cannot be reached", body = ErrorAnswer),
     ),
 )]

@@ -14,6 +14,7 @@ use super::{App, body};
 use crate::{
     lead::{Leader, Office},
     problem::Problem,
+    token::Role,
 };
 
 /// Bytes of a body that is passed on: as large as a JSON body may be.
@@ -25,19 +26,26 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// Says that a request was passed on already. Whoever gets it and does not lead either passes it to nobody: the servers do not
 /// agree at the moment, and would send it round.
 const PASSED_ON: HeaderName = HeaderName::from_static("x-switchyard-passed-on");
-/// What the leader is told of a request, and what of its answer is told on.
-const REQUEST_HEADERS: [HeaderName; 2] = [header::AUTHORIZATION, header::CONTENT_TYPE];
+/// Says who has asked, in the words of a server that has seen the token. Only another server is believed that.
+pub(super) const ASKED_BY: HeaderName = HeaderName::from_static("x-switchyard-asked-by");
+/// What the leader is told of a request, and what of its answer is told on. Nobody's token: the leader is shown that a server asks.
+const REQUEST_HEADERS: [HeaderName; 1] = [header::CONTENT_TYPE];
 const ANSWER_HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::CACHE_CONTROL, header::RETRY_AFTER];
 
 /// The way to other servers.
-pub(crate) struct Forwarder(Option<reqwest::Client>);
+pub(crate) struct Forwarder {
+    http: Option<reqwest::Client>,
+    /// What shows another server that this is one.
+    token: String,
+}
 
-impl Default for Forwarder {
-    fn default() -> Self {
+impl Forwarder {
+    pub(crate) fn new(token: String) -> Self {
         // A proxy of the environment would see the token.
         let http = reqwest::Client::builder().connect_timeout(CONNECT_MAX).read_timeout(SILENCE_MAX).no_proxy();
         let http = http.redirect(reqwest::redirect::Policy::none()).build();
-        Self(http.inspect_err(|error| tracing::error!(%error, "there is no way to other servers")).ok())
+        let http = http.inspect_err(|error| tracing::error!(%error, "there is no way to other servers")).ok();
+        Self { http, token }
     }
 }
 
@@ -54,7 +62,9 @@ pub(super) async fn by_leader(State(app): State<App>, request: Request, next: Ne
 }
 
 async fn pass_on(app: &App, leader: &Leader, request: Request) -> Result<Response, Problem> {
-    let Some(http) = &app.forwarder.0 else { return Err(unavailable("this server cannot reach the one that leads")) };
+    let Forwarder { http: Some(http), token } = &app.forwarder else {
+        return Err(unavailable("this server cannot reach the one that leads"));
+    };
     let (parts, body) = request.into_parts();
     let too_large = || {
         let message = format!("the body is over {}: send smaller parts", format_bytes(BODY_BYTES_MAX));
@@ -62,10 +72,12 @@ async fn pass_on(app: &App, leader: &Leader, request: Request) -> Result<Respons
     };
     let body = body::read(body, BODY_BYTES_MAX, too_large).await?;
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    let url = format!("{}{path}", leader.url.trim_end_matches('/'));
+    let url = format!("{}{path}", leader.url);
+    let asked_by = parts.extensions.get::<Role>().copied().unwrap_or(Role::Node);
     let place = if is_stream(&parts.method, parts.uri.query()) { Some(app.streams.enter()?) } else { None };
     let sent = http.request(parts.method, url).headers(only(&parts.headers, &REQUEST_HEADERS));
-    let answer = sent.header(PASSED_ON, "1").body(body).send().await.map_err(|error| Problem {
+    let sent = sent.bearer_auth(token).header(ASKED_BY, asked_by.as_str()).header(PASSED_ON, "1");
+    let answer = sent.body(body).send().await.map_err(|error| Problem {
         cause: Some(error.into()),
         ..unavailable("the server that leads does not answer; try again in a moment")
     })?;

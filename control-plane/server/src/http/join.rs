@@ -19,6 +19,7 @@ pub(super) struct Joined {
     responses(
         (status = 200, description = "The key to pin", body = Joined),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 403, description = "The token is another than the one that this takes", body = ErrorAnswer),
         (status = 503, description = "The store does not answer", body = ErrorAnswer),
     ),
 )]

@@ -9,7 +9,7 @@ use super::{
     App,
     extract::{ListQuery, Listing, PathOf},
     schemas::{self, ErrorAnswer},
-    watch::{Watched, watch},
+    watch::{self, watch},
 };
 use crate::problem::Problem;
 
@@ -23,6 +23,7 @@ use crate::problem::Problem;
          body = schemas::PageOf<schemas::ListedNode>),
         (status = 400, description = "The query is not valid", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 403, description = "The token is another than the one that this takes", body = ErrorAnswer),
         (status = 410, description = "The version to watch from is too old", body = ErrorAnswer),
         (status = 429, description = "Too many watches at once", body = ErrorAnswer),
     ),
@@ -30,7 +31,7 @@ use crate::problem::Problem;
 pub(super) async fn list_nodes(State(app): State<App>, listing: Listing) -> Result<Response, Problem> {
     match listing {
         Listing::Part(request) => Ok(Json(app.fleet.list(&request).await?).into_response()),
-        Listing::Watch(from) => watch::<ListedNode>(&app, Watched::Nodes, from).await,
+        Listing::Watch(from) => watch::<watch::Nodes>(&app, from).await,
     }
 }
 
@@ -42,6 +43,7 @@ pub(super) async fn list_nodes(State(app): State<App>, listing: Listing) -> Resu
         (status = 200, description = "Its last report", body = schemas::ListedNode),
         (status = 400, description = "Not an id", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 403, description = "The token is another than the one that this takes", body = ErrorAnswer),
         (status = 404, description = "No such node has reported", body = ErrorAnswer),
     ),
 )]

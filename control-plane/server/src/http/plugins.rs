@@ -42,6 +42,7 @@ pub(super) struct TrialQuery {
          body = schemas::PluginManifest),
         (status = 400, description = "The query is not valid, or the upload broke off", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 403, description = "The token is another than the one that this takes", body = ErrorAnswer),
         (status = 409, description = "This version is published with other bytes, or too many are", body = ErrorAnswer),
         (status = 413, description = "The upload is too large", body = ErrorAnswer),
         (status = 415, description = "The body is not declared as application/wasm", body = ErrorAnswer),
@@ -78,6 +79,7 @@ pub(super) async fn publish_plugin(
         (status = 200, description = "Part of the plugins", body = schemas::PageOf<schemas::PluginManifest>),
         (status = 400, description = "limit or continue is not valid", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 403, description = "The token is another than the one that this takes", body = ErrorAnswer),
     ),
 )]
 pub(super) async fn list_plugins(
@@ -95,6 +97,7 @@ pub(super) async fn list_plugins(
         (status = 200, description = "What it said of itself", body = schemas::PluginManifest),
         (status = 400, description = "Not a name, or not a version", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 403, description = "The token is another than the one that this takes", body = ErrorAnswer),
         (status = 404, description = "Not published", body = ErrorAnswer),
     ),
 )]

@@ -18,6 +18,7 @@ use crate::problem::Problem;
         (status = 200, description = "What need not be told again, and which leader says so", body = schemas::ReportAnswer),
         (status = 400, description = "The batch is not of the right shape, or too large", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 403, description = "The token is another than the one that this takes", body = ErrorAnswer),
         (status = 413, description = "The batch is too large", body = ErrorAnswer),
         (status = 415, description = "The body is not declared as application/json", body = ErrorAnswer),
         (status = 503, description = "No server leads, or the one that does cannot be reached", body = ErrorAnswer),

@@ -141,6 +141,7 @@ pub(crate) fn router(app: App) -> Router {
     responses(
         (status = 200, description = "OpenAPI 3.1", body = Object),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 403, description = "The token is another than the one that this takes", body = ErrorAnswer),
     ),
 )]
 async fn get_openapi() -> Json<Document> {

@@ -12,7 +12,7 @@ use super::{
     plugins::TrialQuery,
     schemas::{self, ErrorAnswer},
     strategies::{DeleteQuery, answer},
-    watch::{Watched, watch},
+    watch::{self, watch},
 };
 use crate::{
     declarations::{Intent, Routes},
@@ -28,6 +28,7 @@ use crate::{
         (status = 201, description = "Declared", body = schemas::RouteDocument),
         (status = 400, description = "The document is not of the right shape", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 403, description = "The token is another than the one that this takes", body = ErrorAnswer),
         (status = 409, description = "The name is taken, or another route takes the same requests", body = ErrorAnswer),
         (status = 413, description = "The document is too large", body = ErrorAnswer),
         (status = 415, description = "The body is not declared as application/json", body = ErrorAnswer),
@@ -55,6 +56,7 @@ pub(super) async fn create_route(
         (status = 201, description = "Created", body = schemas::RouteDocument),
         (status = 400, description = "The document is not of the right shape", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 403, description = "The token is another than the one that this takes", body = ErrorAnswer),
         (status = 409, description = "It has changed since it was read, or another route takes the same requests",
          body = ErrorAnswer),
         (status = 413, description = "The document is too large", body = ErrorAnswer),
@@ -85,6 +87,7 @@ pub(super) async fn put_route(
         (status = 200, description = "The route as it was last", body = schemas::RouteDocument),
         (status = 400, description = "The name or the query is not valid", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 403, description = "The token is another than the one that this takes", body = ErrorAnswer),
         (status = 404, description = "There is none of this name", body = ErrorAnswer),
         (status = 409, description = "It has changed since it was read", body = ErrorAnswer),
         (status = 503, description = "The store does not answer, or it took too long", body = ErrorAnswer),
@@ -107,6 +110,7 @@ pub(super) async fn delete_route(
          body = schemas::PageOf<schemas::RouteDocument>),
         (status = 400, description = "The query is not valid", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 403, description = "The token is another than the one that this takes", body = ErrorAnswer),
         (status = 410, description = "The version to watch from is too old", body = ErrorAnswer),
         (status = 429, description = "Too many watches at once", body = ErrorAnswer),
     ),
@@ -114,7 +118,7 @@ pub(super) async fn delete_route(
 pub(super) async fn list_routes(State(app): State<App>, listing: Listing) -> Result<Response, Problem> {
     match listing {
         Listing::Part(request) => Ok(Json(app.desired.list::<Routes>(&request).await?).into_response()),
-        Listing::Watch(from) => watch::<RouteDocument>(&app, Watched::Routes, from).await,
+        Listing::Watch(from) => watch::<watch::Routes>(&app, from).await,
     }
 }
 
@@ -126,6 +130,7 @@ pub(super) async fn list_routes(State(app): State<App>, listing: Listing) -> Res
         (status = 200, description = "The route and what the server added", body = schemas::RouteDocument),
         (status = 400, description = "Not a name", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 403, description = "The token is another than the one that this takes", body = ErrorAnswer),
         (status = 404, description = "There is none of this name", body = ErrorAnswer),
     ),
 )]

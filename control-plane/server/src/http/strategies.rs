@@ -12,7 +12,7 @@ use super::{
     extract::{JsonBody, ListQuery, Listing, PathOf, QueryOf},
     plugins::TrialQuery,
     schemas::{self, ErrorAnswer},
-    watch::{Watched, watch},
+    watch::{self, watch},
 };
 use crate::{
     declarations::{Declared, Intent, Strategies},
@@ -43,6 +43,7 @@ pub(super) struct DeleteQuery {
         (status = 201, description = "Declared", body = schemas::StrategyDocument),
         (status = 400, description = "The document is not of the right shape", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 403, description = "The token is another than the one that this takes", body = ErrorAnswer),
         (status = 404, description = "The plugin is not published", body = ErrorAnswer),
         (status = 409, description = "The name is taken, or another strategy claims the slot", body = ErrorAnswer),
         (status = 413, description = "The document is too large", body = ErrorAnswer),
@@ -73,6 +74,7 @@ pub(super) async fn create_strategy(
         (status = 201, description = "Created", body = schemas::StrategyDocument),
         (status = 400, description = "The document is not of the right shape", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 403, description = "The token is another than the one that this takes", body = ErrorAnswer),
         (status = 404, description = "The plugin is not published", body = ErrorAnswer),
         (status = 409, description = "It has changed since it was read, or another strategy claims the slot",
          body = ErrorAnswer),
@@ -106,6 +108,7 @@ pub(super) async fn put_strategy(
         (status = 200, description = "The strategy as it was last", body = schemas::StrategyDocument),
         (status = 400, description = "The name or the query is not valid", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 403, description = "The token is another than the one that this takes", body = ErrorAnswer),
         (status = 404, description = "There is none of this name", body = ErrorAnswer),
         (status = 409, description = "It has changed since it was read", body = ErrorAnswer),
         (status = 503, description = "The store does not answer, or it took too long", body = ErrorAnswer),
@@ -128,6 +131,7 @@ pub(super) async fn delete_strategy(
          body = schemas::PageOf<schemas::StrategyDocument>),
         (status = 400, description = "The query is not valid", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 403, description = "The token is another than the one that this takes", body = ErrorAnswer),
         (status = 410, description = "The version to watch from is too old", body = ErrorAnswer),
         (status = 429, description = "Too many watches at once", body = ErrorAnswer),
     ),
@@ -135,12 +139,10 @@ pub(super) async fn delete_strategy(
 pub(super) async fn list_strategies(State(app): State<App>, listing: Listing) -> Result<Response, Problem> {
     let request = match listing {
         Listing::Part(request) => request,
-        Listing::Watch(from) => {
-            return watch::<StrategyDocument>(&app, Watched::Strategies, from).await;
-        }
+        Listing::Watch(from) => return watch::<watch::Strategies>(&app, from).await,
     };
     let mut page = app.desired.list::<Strategies>(&request).await?;
-    count(&app, &mut page.items).await?;
+    app.fleet.count(&mut page.items).await?;
     Ok(Json(page).into_response())
 }
 
@@ -152,6 +154,7 @@ pub(super) async fn list_strategies(State(app): State<App>, listing: Listing) ->
         (status = 200, description = "The strategy and what the server added", body = schemas::StrategyDocument),
         (status = 400, description = "Not a name", body = ErrorAnswer),
         (status = 401, description = "No token, or a wrong one", body = ErrorAnswer),
+        (status = 403, description = "The token is another than the one that this takes", body = ErrorAnswer),
         (status = 404, description = "There is none of this name", body = ErrorAnswer),
     ),
 )]
@@ -160,19 +163,8 @@ pub(super) async fn get_strategy(
     PathOf(name): PathOf<StrategyName>,
 ) -> Result<Json<StrategyDocument>, Problem> {
     let mut document = app.desired.get::<Strategies>(&name).await?;
-    count(&app, std::slice::from_mut(&mut document)).await?;
+    app.fleet.count(std::slice::from_mut(&mut document)).await?;
     Ok(Json(document))
-}
-
-/// Adds what the nodes make of them.
-async fn count(app: &App, documents: &mut [StrategyDocument]) -> Result<(), Problem> {
-    let Some(counts) = app.fleet.counts().await? else { return Ok(()) };
-    for document in documents {
-        if let Some(status) = &mut document.status {
-            status.fleet = counts.get(&document.name).copied();
-        }
-    }
-    Ok(())
 }
 
 async fn warn(app: &App, document: &mut StrategyDocument) {

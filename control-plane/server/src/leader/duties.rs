@@ -1,7 +1,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use switchyard_store::{
@@ -12,7 +12,7 @@ use switchyard_types::{NodeId, NodeRecord};
 use tokio::time::{Instant, sleep_until};
 
 use super::lost::{Absences, Mark};
-use crate::documents;
+use crate::{clock::unix_ms, documents};
 
 /// How much history followers find, at least; as long as a server of Kubernetes keeps its own.
 const HISTORY: Duration = Duration::from_secs(300);
@@ -150,7 +150,35 @@ fn told(node: &NodeId, mark: Mark) {
     }
 }
 
-/// For display: nobody decides by it.
-fn unix_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+#[cfg(test)]
+mod tests {
+    use switchyard_store::EmbeddedStore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_superseded_leader_would_note_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let store: Arc<dyn ConfigStore> = Arc::new(EmbeddedStore::open(folder.path().join("store.redb")).unwrap());
+        let put = async |key: &str, value: Vec<u8>| {
+            let transaction = Transaction { preconditions: vec![], operations: vec![Operation::put(key, value)] };
+            store.txn(transaction).await.unwrap()
+        };
+        let record = NodeRecord::new("node-1".parse().unwrap(), BTreeMap::new());
+        let key = keyspace::node(&record.node);
+        let term = put(keyspace::LEADER, b"one".to_vec()).await;
+        let written = put(&key, documents::encode(&record).unwrap()).await;
+        let office = |revision| Leadership { key: keyspace::LEADER.to_owned(), revision };
+        let superseded = Duties::new(Arc::clone(&store), office(term));
+        let next = put(keyspace::LEADER, b"two".to_vec()).await;
+        assert_eq!(superseded.mark(&record, written, Mark::Lost).await, Err(Fenced));
+        assert_eq!(store.get(&key).await.unwrap().unwrap().revision, written, "nothing was noted");
+
+        let leads = Duties::new(Arc::clone(&store), office(next));
+        assert_eq!(leads.mark(&record, written, Mark::Lost).await, Ok(true));
+        let noted: NodeRecord = serde_json::from_slice(&store.get(&key).await.unwrap().unwrap().value).unwrap();
+        assert!(noted.lost_at_unix_ms.is_some());
+        // It was noted meanwhile: that is no reason to stop.
+        assert_eq!(leads.mark(&record, written, Mark::Lost).await, Ok(true));
+    }
 }

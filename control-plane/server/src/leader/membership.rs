@@ -1,10 +1,10 @@
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use switchyard_store::{
     ConfigStore, Leadership, LeaseId, LeaseKeeper, Operation, Revision, SnapshotWatch, StoreError, Transaction,
     campaign, keyspace, watch as follow,
 };
+use switchyard_sync::ServerKey;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -23,15 +23,18 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(crate) struct Membership {
     store: Arc<dyn ConfigStore>,
     record: ServerRecord,
+    key: ServerKey,
     leader: watch::Sender<Option<Leader>>,
+    /// The term of office that this server holds as far as it may believe itself.
+    term: watch::Sender<Option<u64>>,
 }
 
 impl Membership {
     /// And what tells who leads.
-    pub(crate) fn new(store: Arc<dyn ConfigStore>, record: ServerRecord) -> (Self, Lead) {
+    pub(crate) fn new(store: Arc<dyn ConfigStore>, record: ServerRecord, key: ServerKey) -> (Self, Lead) {
         let (leader, receiver) = watch::channel(None);
         let lead = Lead::new(record.id.clone(), receiver);
-        (Self { store, record, leader }, lead)
+        (Self { store, record, key, leader, term: watch::Sender::new(None) }, lead)
     }
 
     /// Takes part until shutdown, and gives everything back then.
@@ -47,13 +50,22 @@ impl Membership {
     /// Follows the office, whoever holds it.
     async fn tell_who_leads(&self) {
         let mut office: SnapshotWatch = follow(Arc::clone(&self.store), keyspace::LEADER, None);
+        let (mut term, mut holder) = (self.term.subscribe(), None);
         loop {
-            let snapshot = office.next().await;
-            let found = snapshot.entries.get(keyspace::LEADER);
-            let leader = found.and_then(|entry| {
-                let record: ServerRecord = serde_json::from_slice(&entry.value).ok()?;
-                Some(Leader { server: record.id, url: record.url, term: entry.revision.0 })
-            });
+            tokio::select! {
+                snapshot = office.next() => {
+                    let found = snapshot.entries.get(keyspace::LEADER);
+                    holder = found.and_then(|entry| {
+                        let record = ServerRecord::open(&self.key.trust(), keyspace::LEADER, &entry.value).ok()?;
+                        Some(Leader { server: record.id, url: record.url, term: entry.revision.0 })
+                    });
+                }
+                // It lives as long as this does.
+                _ = term.changed() => {}
+            }
+            let own = *term.borrow_and_update();
+            // A server that is cut off is told by nobody that its time is over: its own lease says so.
+            let leader = holder.clone().filter(|leader| leader.server != self.record.id || own == Some(leader.term));
             self.leader.send_if_modified(|now| {
                 let changed = *now != leader;
                 *now = leader;
@@ -77,10 +89,12 @@ impl Membership {
                 // Lost by our own clock: what is under way in office ends here, before anybody else can hold it.
                 _ = leases.changed() => {}
                 error = self.serve(lease) => {
+                    self.term.send_replace(None);
                     tracing::warn!(%error, "this server takes its place anew");
                     tokio::time::sleep(RETRY).await;
                 }
             }
+            self.term.send_replace(None);
         }
     }
 
@@ -94,24 +108,58 @@ impl Membership {
                 Ok(office) => office,
                 Err(error) => return error,
             };
+            self.term.send_replace(Some(office.revision.0));
             tracing::info!(server = self.record.id, term = office.revision.0, "this server leads");
             let fenced = Duties::new(Arc::clone(&self.store), office).run().await;
+            self.term.send_replace(None);
             tracing::warn!(server = self.record.id, ?fenced, "this server does not lead any more");
         }
     }
 
     async fn register(&self, lease: LeaseId) -> Result<Revision, StoreError> {
-        let operation =
-            Operation::Put { key: keyspace::server(&self.record.id), value: self.value()?, lease: Some(lease) };
+        let key = keyspace::server(&self.record.id);
+        let value = self.record.signed(&self.key, &key, lease)?;
+        let operation = Operation::Put { key, value, lease: Some(lease) };
         self.store.txn(Transaction { preconditions: Vec::new(), operations: vec![operation] }).await
     }
 
     async fn stand(&self, lease: LeaseId) -> Result<Leadership, StoreError> {
-        campaign(&*self.store, keyspace::LEADER, self.value()?, lease).await
+        let value = self.record.signed(&self.key, keyspace::LEADER, lease)?;
+        campaign(&*self.store, keyspace::LEADER, value, lease).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{lead::Office, testing::CutStore};
+
+    /// The longest that a lease may be believed, and room for a machine that does other things.
+    const DEADLINE: Duration = Duration::from_secs(60);
+
+    async fn until(lead: &Lead, what: &str, holds: impl Fn(&Office) -> bool) {
+        let held = async {
+            while !holds(&lead.office()) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, held).await.unwrap_or_else(|_| panic!("{what}: {:?}", lead.office()));
     }
 
-    fn value(&self) -> Result<Bytes, StoreError> {
-        let value = serde_json::to_vec(&self.record);
-        value.map(Bytes::from).map_err(|error| StoreError::Invalid(error.to_string()))
+    #[tokio::test]
+    async fn a_leader_that_is_cut_off_leads_no_longer_than_its_lease() {
+        let store = Arc::new(CutStore::new());
+        let record = ServerRecord::new("http://127.0.0.1:1".to_owned());
+        let key = ServerKey::generate().unwrap();
+        let (membership, lead) = Membership::new(Arc::clone(&store) as _, record, key);
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(membership.run(stop.clone()));
+        until(&lead, "it leads", |office| matches!(office, Office::Here(_))).await;
+        store.cut();
+        until(&lead, "it does not believe itself any more", |office| *office == Office::Nobody).await;
+        store.mend();
+        until(&lead, "it leads again", |office| matches!(office, Office::Here(_))).await;
+        stop.cancel();
+        running.await.unwrap();
     }
 }

@@ -6,15 +6,20 @@ mod ring;
 mod series;
 mod sessions;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use parking_lot::Mutex;
-use switchyard_types::{FleetEvent, HookReport, ReportAnswer, ReportBatch, ReportItem, StrategyName};
+use switchyard_types::{
+    Dropped, Event, EventKind, FleetEvent, HookReport, ReportAnswer, ReportBatch, ReportItem, StrategyName,
+};
 use tokio::sync::watch;
 
 pub(crate) use ring::{EventFilter, EventPage, Place};
 
 use self::{ring::EventRing, series::AllSeries, sessions::Sessions};
+use crate::clock::unix_ms;
+
+/// Numbers of the events that say what a node has dropped: no node counts that far, and another leader, who is told of the same
+/// loss, gives it the same number.
+const DROPPED_FROM: u64 = 1 << 52;
 
 /// What was told.
 pub(crate) struct Reports {
@@ -45,7 +50,8 @@ impl Reports {
             return ReportAnswer { acknowledged: None, term };
         }
         let ReportBatch { node, session, items, dropped, .. } = batch;
-        let now_ms = now_unix_ms();
+        // Windows say when they were by the wall clock of their node, so they are laid beside each other by ours.
+        let now_ms = unix_ms();
         let (mut has_events, mut state) = (false, self.state.lock());
         for numbered in items {
             if !state.sessions.is_new(&node, &session, numbered.sequence) {
@@ -64,6 +70,9 @@ impl Reports {
         let acknowledged = state.sessions.told(&node, &session);
         if let Some(more) = state.sessions.dropped(&node, &session, dropped) {
             tracing::warn!(%node, windows = more.windows, events = more.events, "a node had to drop reports");
+            has_events = true;
+            let sequence = DROPPED_FROM.saturating_add(dropped.windows).saturating_add(dropped.events);
+            state.events.push(FleetEvent { node, session, sequence, event: told_dropped(more, now_ms) });
         }
         drop(state);
         if has_events {
@@ -84,18 +93,18 @@ impl Reports {
 
     /// What hooks have done lately; of one strategy, or of all and of the fallback.
     pub(crate) fn figures(&self, strategy: Option<&StrategyName>) -> Vec<HookReport> {
-        self.state.lock().series.figures(strategy, now_unix_ms())
+        self.state.lock().series.figures(strategy, unix_ms())
     }
 }
 
-/// Windows say when they were by the wall clock of their node, so they are laid beside each other by ours.
-fn now_unix_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+fn told_dropped(Dropped { windows, events }: Dropped, now_ms: u64) -> Event {
+    let message = format!("{windows} windows of figures and {events} events were dropped before they could be told");
+    Event::new(EventKind::ReportsDropped, now_ms, message)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -131,5 +140,28 @@ mod tests {
         check(batch(B, Some(7), &[]), Some(1));
         let expected = [(A, 1), (A, 2), (A, 5), (B, 1), (A, 6)];
         assert_eq!(told(&reports), expected.map(|(session, sequence)| (session.to_owned(), sequence)));
+    }
+
+    #[test]
+    fn what_a_node_had_to_drop_is_an_event() {
+        let reports = Reports::default();
+        let news = reports.news();
+        let tell = |dropped: Value| {
+            let batch =
+                json!({"node": "node-1", "session": "000000000000000a", "term": 7, "items": [], "dropped": dropped});
+            reports.take(serde_json::from_value(batch).unwrap(), 7);
+        };
+        tell(json!({"windows": 3, "events": 0}));
+        tell(json!({"windows": 3, "events": 0}));
+        assert!(news.has_changed().unwrap());
+        tell(json!({"windows": 3, "events": 2}));
+        let events = reports.events(&EventFilter::default(), None, 10).items;
+        let said: Vec<_> = events.iter().map(|event| (event.event.kind, event.event.message.as_str())).collect();
+        let expected = [
+            "3 windows of figures and 0 events were dropped before they could be told",
+            "0 windows of figures and 2 events were dropped before they could be told",
+        ];
+        assert_eq!(said, expected.map(|message| (EventKind::ReportsDropped, message)));
+        assert_ne!(events[0].sequence, events[1].sequence, "two losses are not taken for one");
     }
 }

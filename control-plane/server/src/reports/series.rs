@@ -29,6 +29,8 @@ struct Series {
     coarse: Ring,
     /// When each node was last told of.
     nodes: BTreeMap<NodeId, u64>,
+    /// In which minute those were forgotten that have told nothing for long: with every window it would cost a look at all of them.
+    pruned: u64,
     newest_ms: u64,
 }
 
@@ -85,12 +87,15 @@ fn version((strategy, generation, digest): (StrategyName, Generation, Digest)) -
 impl Series {
     fn new() -> Self {
         let ring = |resolution| Ring { resolution, buckets: BTreeMap::new() };
-        Self { fine: ring(FINE), coarse: ring(COARSE), nodes: BTreeMap::new(), newest_ms: 0 }
+        Self { fine: ring(FINE), coarse: ring(COARSE), nodes: BTreeMap::new(), pruned: 0, newest_ms: 0 }
     }
 
     fn add(&mut self, node: &NodeId, measures: &Measures, end_ms: u64, now_ms: u64) {
         self.newest_ms = self.newest_ms.max(end_ms);
-        self.nodes.retain(|_, last_ms| now_ms.saturating_sub(*last_ms) <= COARSE.span_ms);
+        let minute = now_ms / COARSE.width_ms;
+        if std::mem::replace(&mut self.pruned, minute) != minute {
+            self.nodes.retain(|_, last_ms| now_ms.saturating_sub(*last_ms) <= COARSE.span_ms);
+        }
         let last_ms = self.nodes.entry(node.clone()).or_default();
         *last_ms = end_ms.max(*last_ms);
         self.fine.add(measures, end_ms, now_ms);
@@ -187,6 +192,21 @@ mod tests {
         series.add(&node, window(Some("s"), NOW - 3_600_000, 9), NOW);
         series.add(&node, window(Some("s"), u64::MAX, 1), NOW);
         assert_eq!(shown(&mut series, Some("s"), NOW), [(1, 6, 1, 6)]);
+    }
+
+    #[test]
+    fn nodes_that_tell_nothing_are_forgotten_and_looked_for_once_a_minute() {
+        let mut series = AllSeries::default();
+        let add = |series: &mut AllSeries, node: &str, now_ms: u64| {
+            series.add(&node.parse().unwrap(), window(Some("s"), now_ms - 10_000, 1), now_ms);
+            series.0.values().map(|series| series.nodes.len()).sum::<usize>()
+        };
+        let minute = NOW - NOW % MINUTE_MS;
+        assert_eq!(add(&mut series, "node-a", minute), 1);
+        let later = minute + COARSE.span_ms + MINUTE_MS;
+        assert_eq!(add(&mut series, "node-b", later - MINUTE_MS), 2, "it is still part of the last ten minutes");
+        assert_eq!(add(&mut series, "node-c", later - 1), 2 + 1, "and is looked for once a minute");
+        assert_eq!(add(&mut series, "node-c", later), 2);
     }
 
     #[test]

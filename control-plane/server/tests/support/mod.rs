@@ -51,11 +51,12 @@ impl Rig {
     pub async fn with(config: ServerConfig) -> Self {
         let folder = TempDir::new().unwrap();
         let store = EmbeddedStore::open(folder.path().join("store.redb")).unwrap();
-        let token = token::ensure(&store, token::Role::Admin).await.unwrap().unwrap().as_str().to_owned();
+        let key = ServerKey::generate().unwrap();
+        let token = token::ensure(&store, &key, token::StoredRole::Admin).await.unwrap().unwrap();
+        let token = token.as_str().to_owned();
         // Fixtures are trusted: they are compiled here.
         let host = Host::new(HostConfig { instances_max: 16, ..HostConfig::new(Compiler::InProcess) }).unwrap();
         let blobs = BlobStore::open(folder.path().join("blobs")).unwrap();
-        let key = ServerKey::generate().unwrap();
         let server = Server::new(config.clone(), Arc::new(store.clone()), blobs, host.clone(), key.clone());
         Self { router: server.router(), folder, store, token, config, host, key }
     }
@@ -81,15 +82,35 @@ impl Rig {
         self.serve_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), true)
     }
 
+    /// The same with a folder of its own for plugins.
+    pub async fn serve_as_one_of_several_with(&self, blobs: &std::path::Path) -> Serving {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let advertise = Some(format!("http://{}", listener.local_addr().unwrap()));
+        let config = ServerConfig { advertise, ..self.config.clone() };
+        let (store, blobs) = (Arc::new(self.store.clone()), BlobStore::open(blobs).unwrap());
+        let server = Server::new(config, store, blobs, self.host.clone(), self.key.clone());
+        Serving::start(server, listener, &self.token)
+    }
+
+    /// A server that listens, over another store than this rig's own.
+    pub async fn serve_over(&self, store: Arc<dyn ConfigStore>) -> Serving {
+        let token = self.token_in(&*store).await;
+        let blobs = BlobStore::open(self.folder.path().join("blobs")).unwrap();
+        let server = Server::new(self.config.clone(), store, blobs, self.host.clone(), self.key.clone());
+        Serving::start(server, TcpListener::bind("127.0.0.1:0").await.unwrap(), &token)
+    }
+
+    /// A new token of operators.
+    async fn token_in(&self, store: &dyn ConfigStore) -> String {
+        token::rotate(store, &self.key, token::StoredRole::Admin).await.unwrap().as_str().to_owned()
+    }
+
     /// The same where somebody listens already.
     pub fn serve_on(&self, listener: TcpListener, is_one_of_several: bool) -> Serving {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let advertise = is_one_of_several.then(|| url.clone());
         let server = self.server_with(ServerConfig { advertise, ..self.config.clone() });
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(server.run(listener, stop.clone()));
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Serving { url, token: self.token.clone(), http, stop, task }
+        Serving::start(server, listener, &self.token)
     }
 
     /// Writes values as they come, without a lease.
@@ -161,6 +182,14 @@ pub struct Serving {
 }
 
 impl Serving {
+    fn start(server: Server, listener: TcpListener, token: &str) -> Self {
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(server.run(listener, stop.clone()));
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { url, token: token.to_owned(), http, stop, task }
+    }
+
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token)
     }

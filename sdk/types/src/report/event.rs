@@ -74,6 +74,8 @@ pub enum EventKind {
     RouteRefused,
     /// A route that was refused is as it was declared.
     RouteTaken,
+    /// The node could not keep all that it had to tell, and has told of that alone.
+    ReportsDropped,
     /// What only a newer version knows.
     #[serde(other)]
     Other,
@@ -81,7 +83,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Started,
         Self::Stopping,
         Self::Flipped,
@@ -95,6 +97,7 @@ impl EventKind {
         Self::StateRejected,
         Self::RouteRefused,
         Self::RouteTaken,
+        Self::ReportsDropped,
         Self::Other,
     ];
 
@@ -114,6 +117,7 @@ impl EventKind {
             Self::StateRejected => "state-rejected",
             Self::RouteRefused => "route-refused",
             Self::RouteTaken => "route-taken",
+            Self::ReportsDropped => "reports-dropped",
             Self::Other => "other",
         }
     }

@@ -77,6 +77,7 @@ pub(in crate::http) enum EventKind {
     StateRejected,
     RouteRefused,
     RouteTaken,
+    ReportsDropped,
     Other,
 }
 
