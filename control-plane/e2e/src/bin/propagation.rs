@@ -47,8 +47,9 @@ struct Options {
     through_server: bool,
 }
 
-/// Threads for the disk work of all nodes: one node has as many, and hundreds would measure how the kernel switches between them.
-const DISK_THREADS: usize = 4;
+/// Threads for the disk work of all nodes, as many as the machine of the figures has processors: hundreds would measure how the
+/// kernel switches between them.
+const DISK_THREADS: usize = 2;
 
 fn main() -> Result<()> {
     let runtime =
