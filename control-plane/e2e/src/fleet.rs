@@ -200,8 +200,12 @@ impl Server {
         let mut command = Command::new(paths::switchyard()?);
         command.args(["server", "-o", "json", "--data", &path(&folder)?, "--listen", &format!("127.0.0.1:{port}")]);
         command.args(etcd.iter().flat_map(|address| ["--etcd", address]));
-        command.envs(environment).env("SWITCHYARD_CONTEXT", folder.join("context.json"));
-        command.env("SWITCHYARD_LOG", "info").env_remove("SWITCHYARD_SERVER").env_remove("SWITCHYARD_TOKEN");
+        command.env("SWITCHYARD_CONTEXT", folder.join("context.json"));
+        command
+            .env("SWITCHYARD_LOG", "info")
+            .envs(environment)
+            .env_remove("SWITCHYARD_SERVER")
+            .env_remove("SWITCHYARD_TOKEN");
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

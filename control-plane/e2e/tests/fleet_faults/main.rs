@@ -11,6 +11,7 @@
     reason = "these are tests, and what they measure is for whoever collects it"
 )]
 
+mod clock;
 mod etcd_down;
 mod herd;
 mod jobs;
