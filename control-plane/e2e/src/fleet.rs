@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use crate::{
     admin::Admin,
     paths,
-    process::{ANY_PORTS, Process, first_line, tail},
+    process::{ANY_PORTS, Environment, LOG, Process, first_line, tail},
 };
 
 /// The file that every server of a fleet has a copy of.
@@ -34,6 +34,7 @@ pub struct Fleet {
     servers: Vec<Server>,
     token: String,
     node_token: PathBuf,
+    environment: Environment,
 }
 
 /// How a node follows what is declared.
@@ -53,14 +54,24 @@ impl Fleet {
 
     /// The same with options for etcd.
     pub async fn start_with(members: usize, options: &EtcdOptions, servers: usize) -> Result<Self> {
+        Self::start_under(members, options, servers, Environment::new()).await
+    }
+
+    /// The same with more in the environment of servers and nodes.
+    pub async fn start_under(
+        members: usize,
+        options: &EtcdOptions,
+        servers: usize,
+        environment: Environment,
+    ) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("switchyard-fleet-").tempdir()?;
         let etcd = EtcdCluster::start_with(members, options).await;
         etcd.settled().await;
-        let first = Server::start(folder.path(), 0, &etcd.addresses(), None)?;
+        let first = Server::start(folder.path(), 0, &etcd.addresses(), None, &environment)?;
         let token = first.ready.token.clone().context("the first server makes the admin token")?;
         let node_token = folder.path().join("node-token");
         write_secret(&node_token, first.ready.node_token.as_deref().context("and that of the nodes")?)?;
-        let mut fleet = Self { folder, etcd, servers: vec![first], token, node_token };
+        let mut fleet = Self { folder, etcd, servers: vec![first], token, node_token, environment };
         for number in 1..servers {
             fleet.servers.push(fleet.start_server(number, None)?);
         }
@@ -74,7 +85,7 @@ impl Fleet {
             fs::create_dir_all(to.join("server"))?;
             fs::copy(from.join("server").join(SERVER_KEY), to.join("server").join(SERVER_KEY))?;
         }
-        Server::start(self.folder.path(), number, &self.etcd.addresses(), port)
+        Server::start(self.folder.path(), number, &self.etcd.addresses(), port, &self.environment)
     }
 
     fn server_folder(&self, number: usize) -> PathBuf {
@@ -118,7 +129,7 @@ impl Fleet {
     pub fn start_node(&self, name: &str, follows: Follows, more: &[&str]) -> Result<Process> {
         let folder = self.folder.path().join(name);
         fs::create_dir_all(&folder)?;
-        Process::start(&folder, &self.node_arguments(name, follows, more)?)
+        Process::start_under(&folder, &self.node_arguments(name, follows, more)?, &self.environment)
     }
 
     /// What a node is started with.
@@ -135,6 +146,11 @@ impl Fleet {
         }
         arguments.extend(more.iter().map(|one| (*one).to_owned()));
         Ok(arguments)
+    }
+
+    /// Everything that a node of this name has logged, over all its starts.
+    pub fn node_log(&self, name: &str) -> Result<String> {
+        Ok(fs::read_to_string(self.folder.path().join(name).join(LOG))?)
     }
 
     /// Where everything lies.
@@ -170,7 +186,13 @@ pub struct Server {
 }
 
 impl Server {
-    fn start(scratch: &Path, number: usize, etcd: &[String], port: Option<u16>) -> Result<Self> {
+    fn start(
+        scratch: &Path,
+        number: usize,
+        etcd: &[String],
+        port: Option<u16>,
+        environment: &Environment,
+    ) -> Result<Self> {
         let folder = scratch.join(format!("server-{number}"));
         fs::create_dir_all(&folder)?;
         let log = folder.join("log");
@@ -179,7 +201,11 @@ impl Server {
         command.args(["server", "-o", "json", "--data", &path(&folder)?, "--listen", &format!("127.0.0.1:{port}")]);
         command.args(etcd.iter().flat_map(|address| ["--etcd", address]));
         command.env("SWITCHYARD_CONTEXT", folder.join("context.json"));
-        command.env("SWITCHYARD_LOG", "info").env_remove("SWITCHYARD_SERVER").env_remove("SWITCHYARD_TOKEN");
+        command
+            .env("SWITCHYARD_LOG", "info")
+            .envs(environment)
+            .env_remove("SWITCHYARD_SERVER")
+            .env_remove("SWITCHYARD_TOKEN");
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -200,6 +226,11 @@ impl Server {
     /// Where it listens.
     pub fn url(&self) -> String {
         self.ready.server.clone()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Its log.

@@ -9,6 +9,7 @@
 pub mod admin;
 pub mod baselines;
 pub mod cli;
+pub mod clock;
 pub mod demo;
 pub mod dev;
 pub mod faktory;

@@ -54,6 +54,16 @@ pub fn peer(name: &str, package: &str) -> Result<PathBuf> {
     })
 }
 
+/// The library that moves the time of day of the programs that load it: Debian's place, and where others have it.
+pub fn faketime() -> Result<PathBuf> {
+    let debian = format!("/usr/lib/{}-linux-gnu/faketime", env::consts::ARCH);
+    let folders = [debian.as_str(), "/usr/lib/faketime", "/usr/lib64/faketime", "/usr/local/lib/faketime"];
+    // The one for programs of many threads: the other one's threads read each other's half-written times.
+    find("libfaketimeMT.so.1", folders.map(PathBuf::from)).with_context(|| {
+        format!("libfaketime is not installed: run `apt-get install libfaketime`, or `{SET_UP}`, which does it")
+    })
+}
+
 fn find(name: &str, folders: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
     folders.into_iter().map(|folder| folder.join(name)).find(|path| path.is_file())
 }

@@ -1,7 +1,8 @@
 //! A running `switchyard`, as a child process in a scratch folder of its own.
 
 use std::{
-    ffi::OsStr,
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
     fs::{self, File},
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
@@ -26,9 +27,15 @@ const POLL: Duration = Duration::from_millis(2);
 /// Lines of the log that an error repeats.
 const LOG_LINES_MAX: usize = 20;
 
+/// The log of a child in its scratch folder.
+pub(crate) const LOG: &str = "switchyard.log";
+
 /// Arguments that give every engine of a node any free port.
 pub const ANY_PORTS: [&str; 8] =
     ["--resp", "127.0.0.1:0", "--faktory", "127.0.0.1:0", "--http", "127.0.0.1:0", "--gateway", "127.0.0.1:0"];
+
+/// Variables that a child gets beside those of this program.
+pub type Environment = BTreeMap<&'static str, OsString>;
 
 /// The line that `-o json` prints when everything listens.
 #[derive(Debug, Clone, Deserialize)]
@@ -63,11 +70,17 @@ impl Process {
     /// Starts `switchyard` with these arguments and `-o json`, waits until it is ready. Its context file and its log lie
     /// in `scratch`.
     pub fn start<S: AsRef<OsStr>>(scratch: &Path, arguments: &[S]) -> Result<Self> {
-        let (context, log) = (scratch.join("context.json"), scratch.join("switchyard.log"));
+        Self::start_under(scratch, arguments, &Environment::new())
+    }
+
+    /// The same with more in its environment.
+    pub fn start_under<S: AsRef<OsStr>>(scratch: &Path, arguments: &[S], environment: &Environment) -> Result<Self> {
+        let (context, log) = (scratch.join("context.json"), scratch.join(LOG));
         let begun = Instant::now();
         let mut child = Command::new(paths::switchyard()?)
             .args(arguments)
             .args(["-o", "json"])
+            .envs(environment)
             .env("SWITCHYARD_CONTEXT", &context)
             .env_remove("SWITCHYARD_SERVER")
             .env_remove("SWITCHYARD_TOKEN")
@@ -166,6 +179,11 @@ pub fn resident_bytes(process: u32) -> Result<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
     Ok(kib.context("the kernel does not say how much memory is resident")? * 1024)
+}
+
+/// How many files, sockets and the like a process holds open.
+pub fn open_files(process: u32) -> Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{process}/fd"))?.count())
 }
 
 /// Waits until `condition` gives something, looking every few milliseconds; names `what` when the deadline passes.

@@ -63,7 +63,10 @@ impl AllSeries {
     }
 
     pub(super) fn figures(&mut self, strategy: Option<&StrategyName>, now_ms: u64) -> Vec<HookReport> {
-        self.0.retain(|_, series| now_ms.saturating_sub(series.newest_ms) <= COARSE.span_ms);
+        self.0.retain(|_, series| {
+            series.forget_the_future(now_ms);
+            now_ms.saturating_sub(series.newest_ms) <= COARSE.span_ms
+        });
         let wanted = |key: &Key| match (strategy, &key.version) {
             (None, _) => true,
             (Some(strategy), Some((name, ..))) => name == strategy,
@@ -91,6 +94,7 @@ impl Series {
     }
 
     fn add(&mut self, node: &NodeId, measures: &Measures, end_ms: u64, now_ms: u64) {
+        self.forget_the_future(now_ms);
         self.newest_ms = self.newest_ms.max(end_ms);
         let minute = now_ms / COARSE.width_ms;
         if std::mem::replace(&mut self.pruned, minute) != minute {
@@ -100,6 +104,20 @@ impl Series {
         *last_ms = end_ms.max(*last_ms);
         self.fine.add(measures, end_ms, now_ms);
         self.coarse.add(measures, end_ms, now_ms);
+    }
+
+    /// What was counted in our future was so before the time of day was put back: it would stay the newest until that time comes
+    /// again.
+    fn forget_the_future(&mut self, now_ms: u64) {
+        if self.newest_ms <= now_ms {
+            return;
+        }
+        self.newest_ms = now_ms;
+        self.nodes.retain(|_, last_ms| *last_ms <= now_ms);
+        for ring in [&mut self.fine, &mut self.coarse] {
+            let current = now_ms / ring.resolution.width_ms;
+            ring.buckets.retain(|bucket, _| *bucket <= current);
+        }
     }
 
     fn over(&self, ring: &Ring, now_ms: u64) -> SpanFigures {
@@ -207,6 +225,19 @@ mod tests {
         assert_eq!(add(&mut series, "node-b", later - MINUTE_MS), 2, "it is still part of the last ten minutes");
         assert_eq!(add(&mut series, "node-c", later - 1), 2 + 1, "and is looked for once a minute");
         assert_eq!(add(&mut series, "node-c", later), 2);
+    }
+
+    #[test]
+    fn what_was_counted_before_the_time_of_day_was_put_back_is_of_no_last_minute() {
+        const DAYS: u64 = 10 * 86_400_000;
+        let mut series = AllSeries::default();
+        let [a, b] = ["node-a", "node-b"].map(|id| id.parse::<NodeId>().unwrap());
+        series.add(&a, window(Some("s"), DAYS + NOW - 10_000, 60), DAYS + NOW);
+        series.add(&b, window(Some("t"), DAYS + NOW - 10_000, 30), DAYS + NOW);
+        assert_eq!(shown(&mut series, Some("s"), NOW), [(0, 0, 0, 0)]);
+        series.add(&a, window(Some("s"), NOW - 10_000, 7), NOW);
+        assert_eq!(shown(&mut series, None, NOW), [(1, 7, 1, 7), (0, 0, 0, 0)]);
+        assert_eq!(shown(&mut series, Some("t"), NOW + COARSE.span_ms + 1), [], "it ages as if it were new");
     }
 
     #[test]

@@ -23,6 +23,16 @@ const PEERS: [(&str, &str); 7] = [
     ("promtool", "prometheus"),
 ];
 
+/// No program but a library, so no search path leads to it. Tests look in the same places.
+const FAKETIME: (&str, &str) = ("libfaketimeMT.so.1", "libfaketime");
+const FAKETIME_FOLDERS: [&str; 5] = [
+    "/usr/lib/x86_64-linux-gnu/faketime",
+    "/usr/lib/aarch64-linux-gnu/faketime",
+    "/usr/lib/faketime",
+    "/usr/lib64/faketime",
+    "/usr/local/lib/faketime",
+];
+
 /// What only comparisons are made with: no test needs it.
 const COMPARED: [(&str, &str); 4] =
     [("beanstalkd", "beanstalkd"), ("haproxy", "haproxy"), ("nginx", "nginx-light"), ("wrk", "wrk")];
@@ -59,9 +69,12 @@ fn include(protoc: &Path) -> PathBuf {
     place.ancestors().nth(2).unwrap_or(Path::new("/usr")).join("include")
 }
 
-/// etcd, Redis and Prometheus, and their tools.
+/// etcd, Redis and Prometheus, and their tools; and the library that moves the time of day for tests of it.
 pub(super) fn ensure_peers(workspace: &Workspace) -> Result<()> {
     install_missing(workspace, &PEERS)?;
+    if !FAKETIME_FOLDERS.iter().any(|folder| Path::new(folder).join(FAKETIME.0).is_file()) {
+        install(workspace, &[FAKETIME.1])?;
+    }
     let version = output(command(workspace, "redis-server", ["--version"]))?;
     if !version.contains(REDIS_VERSION) {
         eprintln!("note: figures were taken beside Redis 7.0; this machine has: {}", version.trim());
