@@ -15,6 +15,8 @@ const PRODUCERS: usize = 2;
 pub(crate) const WORKERS: usize = 3;
 /// Between two pushes of one producer, and before somebody without a connection tries again.
 const BREATH: Duration = Duration::from_millis(5);
+/// The shortest there is: a job that was handed out in an answer which the kill took is held by a worker that does not know of it.
+const RESERVE_SECONDS: u64 = 60;
 /// Producers wait for workers where so many jobs are behind.
 const BACKLOG_MAX: usize = 200;
 
@@ -151,7 +153,8 @@ fn produce(account: &Mutex<Account>) -> io::Result<()> {
             (account.producing && !waits).then(|| format!("job-{:08}", account.names))
         };
         if let Some(jid) = jid {
-            let answer = client.say(&format!(r#"PUSH {{"jid":"{jid}","jobtype":"t","args":[]}}"#))?;
+            let job = format!(r#"{{"jid":"{jid}","jobtype":"t","args":[],"reserve_for":{RESERVE_SECONDS}}}"#);
+            let answer = client.say(&format!("PUSH {job}"))?;
             let mut account = account.lock().unwrap();
             account.expect("PUSH", answer);
             account.pushed.insert(jid);
