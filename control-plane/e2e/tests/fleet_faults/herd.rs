@@ -28,8 +28,8 @@ use tokio::{task::JoinHandle, time::sleep};
 use super::{eventually, measured, soak, within};
 
 /// Lists that a server lets through in a second, and at once after a second of rest.
-const LISTS_PER_SECOND: f64 = 50.0;
-const LISTS_BURST: f64 = 50.0;
+const LISTS_PER_SECOND: f64 = 45.0;
+const LISTS_BURST: f64 = 5.0;
 /// A herd that is turned away comes back with growing delays.
 const HERD_PATIENCE: Duration = Duration::from_secs(600);
 /// Of this process and of the server: a node has a few connections at each end.
