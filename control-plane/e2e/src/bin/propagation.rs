@@ -47,9 +47,8 @@ struct Options {
     through_server: bool,
 }
 
-/// Threads for the disk work of all nodes, as many as the machine of the figures has processors: hundreds would measure how the
-/// kernel switches between them.
-const DISK_THREADS: usize = 2;
+/// Threads for the disk work of all nodes: hundreds would measure how the kernel switches between them.
+const DISK_THREADS: usize = 4;
 
 fn main() -> Result<()> {
     let runtime =
