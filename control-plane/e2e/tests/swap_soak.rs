@@ -62,7 +62,7 @@ const GROWTH_BYTES_MAX: u64 = 64 << 20;
 const GROWTH_FILES_MAX: usize = 32;
 
 fn is_full_scale() -> bool {
-    std::env::var_os("SWITCHYARD_SOAK").is_some()
+    std::env::var_os("SWITCHYARD_SOAK").is_some_and(|value| value == "1")
 }
 
 fn scaled<T>((full, ordinary): (T, T)) -> T {

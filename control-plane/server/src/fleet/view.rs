@@ -110,35 +110,47 @@ impl Follower {
 
     /// Takes in what has changed, and says which version of all that is.
     fn follow(&mut self, records: &Snapshot, statuses: &Snapshot, strategies: &Snapshot) -> u64 {
-        let mut known = self.known.lock().clone();
-        self.follow_nodes(Arc::make_mut(&mut known.nodes), records, statuses);
-        let declared = Arc::make_mut(&mut known.strategies);
-        for (name, document) in self.changed::<StrategyName, StrategyDocument>(strategies, keyspace::STRATEGIES) {
-            declared.insert(name, document);
-        }
-        declared.retain(|name, _| strategies.entries.contains_key(&keyspace::strategy(name)));
+        let new_records = self.changed::<NodeId, NodeRecord>(records, keyspace::NODES);
+        let new_statuses = self.changed::<NodeId, NodeStatus>(statuses, keyspace::STATUS);
+        let declared = self.changed::<StrategyName, StrategyDocument>(strategies, keyspace::STRATEGIES);
         let there = |key: &String| [records, statuses, strategies].iter().any(|all| all.entries.contains_key(key));
         self.read.retain(|key, _| there(key));
+        // Everything is read: in place, unless somebody is looking at what was known before.
+        let known = &mut *self.known.lock();
+        let nodes = Arc::make_mut(&mut known.nodes);
+        Self::take_in(nodes, new_records, new_statuses);
+        Self::forget(nodes, records, statuses);
+        if !declared.is_empty() || known.strategies.len() != strategies.entries.len() {
+            let kept = Arc::make_mut(&mut known.strategies);
+            kept.extend(declared);
+            kept.retain(|name, _| strategies.entries.contains_key(&keyspace::strategy(name)));
+        }
         known.version += 1;
-        let version = known.version;
-        *self.known.lock() = known;
-        version
+        known.version
     }
 
-    fn follow_nodes(&mut self, changed: &mut BTreeMap<NodeId, KnownNode>, records: &Snapshot, statuses: &Snapshot) {
-        for (id, record) in self.changed::<NodeId, NodeRecord>(records, keyspace::NODES) {
-            changed.entry(id).or_default().labels = record.labels;
+    fn take_in(
+        nodes: &mut BTreeMap<NodeId, KnownNode>,
+        records: Vec<(NodeId, NodeRecord)>,
+        statuses: Vec<(NodeId, NodeStatus)>,
+    ) {
+        for (id, record) in records {
+            nodes.entry(id).or_default().labels = record.labels;
         }
-        for (id, status) in self.changed::<NodeId, NodeStatus>(statuses, keyspace::STATUS) {
-            let node = changed.entry(id).or_default();
+        for (id, status) in statuses {
+            let node = nodes.entry(id).or_default();
             node.labels = status.labels;
             node.slots = Some(status.slots.into_iter().map(Into::into).collect());
         }
+    }
+
+    /// Who has neither a record nor a status any more; and what nodes without a status last said.
+    fn forget(nodes: &mut BTreeMap<NodeId, KnownNode>, records: &Snapshot, statuses: &Snapshot) {
         let there = |snapshot: &Snapshot, prefix| -> BTreeSet<NodeId> {
             snapshot.entries.keys().filter_map(|key| id(key, prefix)).collect()
         };
         let (introduced, reporting) = (there(records, keyspace::NODES), there(statuses, keyspace::STATUS));
-        changed.retain(|id, node| {
+        nodes.retain(|id, node| {
             node.slots.take_if(|_| !reporting.contains(id));
             introduced.contains(id) || reporting.contains(id)
         });

@@ -22,8 +22,8 @@ pub(crate) struct LastPut {
     pub(crate) at_ms: u64,
     /// This node's own delay of the next put, up to [`SPREAD_MS`].
     pub(crate) spread_ms: u64,
-    /// What has changed since that is worth telling soon, and since when.
-    pub(crate) untold: Option<(Difference, u64)>,
+    /// Since when something is decided that the store does not know.
+    pub(crate) untold_since_ms: Option<u64>,
 }
 
 /// When this status should be put: now, at a later time unless it changes again, or not at all.
@@ -39,34 +39,21 @@ pub(crate) enum Put {
 pub(crate) fn when(last: Option<&mut LastPut>, status: &NodeStatus, now_ms: u64) -> Put {
     let Some(last) = last else { return Put::Now };
     let difference = compare(&last.status, status);
-    let since_ms = last.since_ms(difference, now_ms);
-    let settled_ms = since_ms.saturating_add(SETTLE_MS + last.spread_ms);
-    let after_ms = |wait_ms| last.at_ms.saturating_add(wait_ms);
-    let due_ms = match difference {
-        Difference::Failure => after_ms(FAILURE_EVERY_MS).max(settled_ms),
-        Difference::Decision => after_ms(PUT_EVERY_MS).max(settled_ms),
-        Difference::Figures => after_ms(FIGURES_EVERY_MS),
+    let is_decided = matches!(difference, Difference::Failure | Difference::Decision);
+    last.untold_since_ms = is_decided.then(|| last.untold_since_ms.unwrap_or(now_ms));
+    let settled_ms = last.untold_since_ms.map_or(0, |since_ms| since_ms.saturating_add(SETTLE_MS + last.spread_ms));
+    let wait_ms = match difference {
+        Difference::Failure => FAILURE_EVERY_MS,
+        Difference::Decision => PUT_EVERY_MS,
+        Difference::Figures => FIGURES_EVERY_MS,
         Difference::None => return Put::Never,
     };
+    let due_ms = last.at_ms.saturating_add(wait_ms).max(settled_ms);
     if now_ms >= due_ms { Put::Now } else { Put::At(due_ms) }
 }
 
-impl LastPut {
-    /// Since when something at least as grave is untold.
-    fn since_ms(&mut self, difference: Difference, now_ms: u64) -> u64 {
-        match self.untold {
-            Some((before, since_ms)) if before >= difference => since_ms,
-            _ => {
-                self.untold = Some((difference, now_ms));
-                now_ms
-            }
-        }
-    }
-}
-
-/// The gravest last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Difference {
+#[derive(Debug, PartialEq, Eq)]
+enum Difference {
     None,
     Figures,
     Decision,
@@ -119,7 +106,7 @@ mod tests {
     }
 
     fn last() -> LastPut {
-        LastPut { status: Arc::new(status()), at_ms: 1_000, spread_ms: 50, untold: None }
+        LastPut { status: Arc::new(status()), at_ms: 1_000, spread_ms: 50, untold_since_ms: None }
     }
 
     fn check(change: impl FnOnce(&mut NodeStatus), waits: Option<u64>) {
@@ -165,6 +152,9 @@ mod tests {
         assert_eq!(when(Some(&mut last), &changed, 70_000), Put::At(70_150));
         assert_eq!(when(Some(&mut last), &changed, 70_149), Put::At(70_150));
         assert_eq!(when(Some(&mut last), &changed, 70_150), Put::Now);
+        // What was taken back before it was told says nothing of when the next was decided.
+        assert_eq!(when(Some(&mut last), &status(), 70_160), Put::Never);
+        assert_eq!(when(Some(&mut last), &changed, 90_000), Put::At(90_150));
     }
 
     #[test]

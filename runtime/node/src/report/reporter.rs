@@ -103,7 +103,7 @@ impl Reporter {
         self.put(operations).await?;
         // Without randomness the delay is the longest: right, only not spread.
         let spread_ms = getrandom::u64().map_or(SPREAD_MS, |random| random % SPREAD_MS);
-        *known = Some(Known { lease, put: LastPut { status, at_ms: now_ms, spread_ms, untold: None } });
+        *known = Some(Known { lease, put: LastPut { status, at_ms: now_ms, spread_ms, untold_since_ms: None } });
         Ok(None)
     }
 
